@@ -1,0 +1,1 @@
+"""chorale: batch experiments for HPC clusters."""

@@ -1,0 +1,1 @@
+"""The command line: its verbs, each in a file of its own. Heavy imports happen only inside them."""

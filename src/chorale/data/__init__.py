@@ -1,0 +1,1 @@
+"""Corpora and the stores made of them."""

@@ -1,0 +1,1 @@
+"""Corpora: packages by name, readers per layout, speaker-disjoint splits, trial lists."""

@@ -1,0 +1,1 @@
+"""Experiments: each in its own room, fulfilling the contract of `chorale.runs`; none knows another."""

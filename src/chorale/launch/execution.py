@@ -1,0 +1,75 @@
+"""Carry out one item of one stage in this process: claim it, call its function, keep what came of it."""
+
+from __future__ import annotations
+
+import traceback
+
+from chorale.core.errors import ChoraleError, InputError
+from chorale.core.logs import get_logger
+from chorale.ranks.environment import read_environment
+from chorale.runs.context import Context, StopFlag
+from chorale.runs.contract import Outcome, Stage
+from chorale.runs.directory import Run
+from chorale.runs.events import EventWriter, event_file
+from chorale.runs.items import Claim, Failure, State, SupersededError, claim, read_item
+
+_log = get_logger(__name__)
+
+
+def execute(
+    run: Run, stage: Stage, index: int, job: str = "", stop: StopFlag | None = None, debug: bool = False
+) -> State:
+    """Do one item unless it has ended or somebody else is at it, and return how it stands then.
+
+    An interrupt (Ctrl-C, a signal) leaves the attempt open: whoever comes next goes on from there.
+
+    Args:
+        run: The run.
+        stage: The stage, as declared.
+        index: The item.
+        job: This process's job, for status and logs.
+        stop: Set by whoever wants the work to stop at the next step boundary.
+        debug: Let an exception of the experiment's code through, for a debugger.
+    """
+    directory = run.stage_directory(stage.name)
+    claimed = claim(directory, index, job)
+    if claimed is None:
+        return read_item(directory, index).state
+    attempt = claimed.record.attempt
+    events = EventWriter(event_file(run.events, stage.name, index, attempt, read_environment().rank))
+    config = run.config
+    context = Context(run, stage, index, attempt, events, config.where, stop=stop or StopFlag())
+    with claimed.heartbeat():
+        try:
+            outcome = stage.load()(context, config) or Outcome()
+            claimed.check()
+            run.declare(outcome.stages)
+            claimed.finish(outcome.result)
+        except SupersededError as error:
+            _log.warning("%s", error)
+        except Exception as error:
+            _fail(claimed, error)
+            if debug:
+                raise
+        finally:
+            events.close()
+    _track(run, stage, index)
+    return claimed.record.state
+
+
+def _fail(claimed: Claim, error: Exception) -> None:
+    if isinstance(error, InputError):
+        failure, message = Failure.INPUT, str(error)
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        failure, message = Failure.OUT_OF_MEMORY, str(error)
+    else:
+        failure, message = Failure.ERROR, f"{type(error).__name__}: {error}"
+    if not isinstance(error, ChoraleError):
+        _log.error("%s", traceback.format_exc())
+    claimed.fail(failure, message)
+
+
+def _track(run: Run, stage: Stage, index: int) -> None:
+    from chorale.tracking.export import track_item
+
+    track_item(run, stage, index)

@@ -1,0 +1,79 @@
+"""Tell failures apart: what became of an attempt whose job is gone and that could not say so itself."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+
+from chorale.launch.plan import StageStatus
+from chorale.launch.slurm.queue import JobState, job_state, queued_jobs
+from chorale.launch.slurm.submissions import Submission
+from chorale.runs.directory import Run
+from chorale.runs.items import Failure, ItemRecord, pronounce
+
+_BY_STATE = {
+    "CANCELLED": (Failure.CANCELLED, "was cancelled"),
+    "TIMEOUT": (Failure.TIME_LIMIT, "ran into its time limit"),
+    "DEADLINE": (Failure.TIME_LIMIT, "ran into its deadline"),
+    "OUT_OF_MEMORY": (Failure.OUT_OF_MEMORY, "used more memory than it asked for"),
+    "NODE_FAIL": (Failure.NODE_FAILURE, "lost its node"),
+    "BOOT_FAIL": (Failure.NODE_FAILURE, "got a node that did not boot"),
+    "PREEMPTED": (Failure.PREEMPTED, "was preempted"),
+}
+# A shell says 128 + n when signal n ended its command.
+_SIGNAL_EXIT_BASE = 128
+_COMPLETING_S = 30
+_POLL_S = 0.5
+
+
+def pronounce_dead(run: Run, status: StageStatus, submissions: Sequence[Submission]) -> None:
+    """Write a verdict on every open item of a stage whose job Slurm says has ended, or has forgotten."""
+    states = queued_jobs() if submissions else {}
+    for record in status.records:
+        if record.state.ended:
+            continue
+        job = _job_of(record, submissions)
+        # An array task that waits with its siblings is listed under the array; what is listed as active is alive.
+        if not job or (JobState(states.get(job, "")).is_active and states[job] != "COMPLETING"):
+            continue
+        state = _after_completing(job)
+        if state is None or not state.is_active:
+            failure, message = diagnose(job, state, record)
+            pronounce(run.stage_directory(status.stage.name), record, failure, message)
+
+
+def diagnose(job: str, state: JobState | None, record: ItemRecord) -> tuple[Failure, str]:
+    """Return why a job ended that left its item open, and a line about it."""
+    host = f" on {record.host}" if record.host else ""
+    if state is None:
+        return Failure.LOST, f"Slurm no longer knows job {job}{host}, and the item was left open"
+    if state.state in _BY_STATE:
+        failure, what = _BY_STATE[state.state]
+        return failure, f"job {job} {what}{host}"
+    number = state.exit_signal or max(0, state.exit_code - _SIGNAL_EXIT_BASE)
+    if number:
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        return Failure.KILLED, f"job {job} was ended by {name}{host}"
+    return (
+        Failure.LOST,
+        f"job {job} ended as {state.state}, exit status {state.exit_code}{host}, and left the item open",
+    )
+
+
+def _job_of(record: ItemRecord, submissions: Sequence[Submission]) -> str:
+    if record.job:
+        return record.job
+    carrying = [submission for submission in submissions if submission.carries(record) and submission.job]
+    return carrying[-1].job_of(record.index) if carrying else ""
+
+
+def _after_completing(job: str) -> JobState | None:
+    """Wait until Slurm has cleaned up after a job: before that it does not say how the job ended."""
+    state = job_state(job)
+    for _ in range(int(_COMPLETING_S / _POLL_S)):
+        if state is None or state.state != "COMPLETING":
+            break
+        time.sleep(_POLL_S)
+        state = job_state(job)
+    return state

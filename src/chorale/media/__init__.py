@@ -1,0 +1,1 @@
+"""Signals in and out: audio, video, text."""

@@ -1,0 +1,1 @@
+"""Who am I among how many: environment, group, device. The only room that knows torch.distributed, MPI and the like."""
