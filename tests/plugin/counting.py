@@ -27,6 +27,7 @@ class CountingConfig(ExperimentConfig):
     fail_at: int | None = None
     bad_input_at: int | None = None
     die_at: int | None = None
+    break_at: int | None = None
     intolerant: bool = False
 
 
@@ -50,6 +51,8 @@ def square(context: Context, config: CountingConfig) -> Outcome:
         raise InputError(f"number {context.item}: told to be wrong", "choose another")
     if context.item == config.die_at:
         os.kill(os.getpid(), signal.SIGKILL)
+    if context.item == config.break_at:
+        breakpoint()
     context.log(1, square=context.item**2)
     return Outcome(result=context.item**2)
 

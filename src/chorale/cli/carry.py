@@ -13,6 +13,7 @@ from chorale.runs.contract import Experiment, ExperimentConfig, Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import Failure, State
 from chorale.runs.status import driving, write_status
+from chorale.tracking.export import track_run
 
 REPORT = "report"
 _log = get_logger(__name__)
@@ -68,6 +69,8 @@ def carry_out_here(run: Run, debug: bool = False) -> None:
             plan = read_plan(run)
             state = overall(plan)
             write_status(run, state, failure=first_failure(plan) or None)
+    if state is State.DONE:
+        track_run(run)
     fail_if_failed(plan)
 
 

@@ -70,6 +70,7 @@ def _fail(claimed: Claim, error: Exception) -> None:
 
 
 def _track(run: Run, stage: Stage, index: int) -> None:
-    from chorale.tracking.export import track_item
+    if read_environment().rank == 0:
+        from chorale.tracking.export import track_item
 
-    track_item(run, stage, index)
+        track_item(run, stage.name, index)

@@ -83,7 +83,10 @@ def test_the_same_search_elsewhere_gives_the_same_numbers_digit_for_digit(finish
     for stage in trained_stages(finished):
         ours, theirs = results(finished, stage), results(other, stage)
         assert [without_time(result) for result in ours] == [without_time(result) for result in theirs]
-        assert all(result["source"] == "executed" for result in theirs)
+    everything = [result for stage in trained_stages(other) for result in results(other, stage)]
+    executed = {result["key"] for result in everything if result["source"] == "executed"}
+    # Two finalists may be one network; nothing else is known beforehand in an empty run root.
+    assert executed == {result["key"] for result in everything}
 
 
 def test_another_run_under_the_same_root_takes_known_results_from_the_cache(finished, tools):
@@ -153,7 +156,7 @@ def test_random_search_alone_is_a_search_too(voices, tmp_path, tools):
 
 def test_the_report_of_a_finished_run_has_caution_table_plots_and_candidates(finished):
     parts = {part.title: part for part in report_parts(finished, finished.config)}
-    assert [part.role for part in parts.values() if isinstance(part, Text)][0] == "caution"
+    assert next(part.role for part in parts.values() if isinstance(part, Text)) == "caution"
     table = parts["Final comparison"]
     assert isinstance(table, Table) and len(table.rows) == 3
     assert all(len(row) == len(table.columns) for row in table.rows)

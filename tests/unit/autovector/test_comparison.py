@@ -4,7 +4,7 @@ import pytest
 from chorale.experiments.autovector.comparison import BEST, RANDOM_MEDIAN, XVECTOR, compare, verdict
 from chorale.experiments.autovector.config import EvaluationConfig
 from chorale.experiments.autovector.metrics import dcf_name, equal_error_rate, error_rates, min_dcf, sort_trials
-from chorale.experiments.autovector.reporting import pareto_front
+from chorale.experiments.autovector.report_plots import pareto_front
 
 pytestmark = pytest.mark.unit
 EVALUATION = EvaluationConfig(bootstrap=200)
@@ -51,6 +51,10 @@ def test_the_verdict_says_lower_or_higher_and_whether_the_interval_excludes_zero
     worse = trained({XVECTOR: 3.0, BEST: 1.5})
     assert "higher" in verdict(worse) and "excludes 0" in verdict(worse)
     assert "includes 0" in verdict(trained({XVECTOR: 2.0, BEST: 2.0}))
+
+
+def test_a_search_that_ends_with_the_xvector_says_so():
+    assert "No network" in verdict(trained({XVECTOR: 2.0, BEST: 2.0}), best_is_xvector=True)
 
 
 def test_without_the_xvector_no_comparison_is_claimed():

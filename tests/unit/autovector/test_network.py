@@ -86,7 +86,7 @@ def test_aam_softmax_equals_a_case_worked_by_hand():
     embedding = 7.0 * torch.tensor([[math.cos(angle), math.sin(angle)]])
     true, other = 30 * math.cos(angle + 0.2), 30 * math.sin(angle)
     expected = -math.log(math.exp(true) / (math.exp(true) + math.exp(other)))
-    assert float(loss(embedding, torch.tensor([0]))) == pytest.approx(expected, rel=1e-4)
+    assert loss(embedding, torch.tensor([0])).item() == pytest.approx(expected, rel=1e-4)
     # The margin makes the task harder than the plain softmax of the same cosines.
     plain = -math.log(1 / (1 + math.exp(other - 30 * math.cos(angle))))
     assert expected > 2 * plain

@@ -88,10 +88,10 @@ def test_a_used_up_space_breeds_fewer_children_instead_of_duplicates():
     )  # fmt: skip
     founders = first_generation(SEARCH, tiny, seed=0)[:1]
     state = absorb(SearchState(), founders, [0.5], 6)
-    many = SEARCH.model_copy(update={"children": 200})
+    many = SEARCH.model_copy(update={"children": 40})
     children = breed(state, many, tiny, seed=0)
     hashes = [genome_hash(child.genome) for child in children]
-    assert 0 < len(children) < 200
+    assert 0 < len(children) < 40
     assert len(set(hashes)) == len(hashes)
 
 

@@ -36,9 +36,7 @@ class Measured(NamedTuple):
     scores: NDArray[np.float32]
 
 
-def cache_key(
-    genome: Genome, config: AutovectorConfig, recipe: RecipeConfig, data: str, part: Part, seed: int
-) -> str:
+def cache_key(genome: Genome, config: AutovectorConfig, recipe: RecipeConfig, data: str, part: Part, seed: int) -> str:
     """Return the hash of everything a result depends on.
 
     Args:

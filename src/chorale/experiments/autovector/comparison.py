@@ -75,8 +75,10 @@ def compare(
     return rows
 
 
-def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+def verdict(rows: Sequence[Mapping[str, Any]], best_is_xvector: bool = False) -> str:
     """Say in words what the rows of :func:`compare` show about the best network and the x-vector."""
+    if best_is_xvector:
+        return "No network that the search found was better on the search-dev trials than the x-vector it began with."
     best = next((row for row in rows if row["network"] == BEST), None)
     if best is None or "difference" not in best:
         return "The x-vector and the best network found were not both trained: there is nothing to compare."

@@ -39,6 +39,7 @@ from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import State
 from chorale.runs.status import write_status
+from chorale.tracking.export import track_run
 
 _log = get_logger(__name__)
 
@@ -74,7 +75,8 @@ class ItemJob:
         if stage.kind != "array":
             # A thousand tasks of an array need not all look whether there is more to submit.
             plan = submit_ready(run, cluster)
-            note_state(run, plan)
+            if note_state(run, plan) is State.DONE:
+                track_run(run)
         if state is not State.DONE:
             raise WorkError(f"{run.name}: {plan[self.stage].reason or f'{self.stage} is {state}'}")
         return state.value

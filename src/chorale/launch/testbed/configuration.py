@@ -44,7 +44,8 @@ def slurm_conf(testbed: Testbed, nodes: int, first_job_id: int) -> str:
         "TaskPlugin=task/none",
         "SlurmdParameters=config_overrides",
         "SelectType=select/cons_tres",
-        "SelectTypeParameters=CR_Core_Memory",
+        # The least loaded node first: the tasks of a small array then meet several hosts, as they do on a busy cluster.
+        "SelectTypeParameters=CR_Core_Memory,CR_LLN",
         f"DefMemPerCPU={_MEMORY_PER_CPU_MB}",
         # Without cgroups this is what ends a job that takes more memory than it asked for.
         "JobAcctGatherType=jobacct_gather/linux",

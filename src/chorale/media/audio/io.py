@@ -43,7 +43,8 @@ def read_audio(path: Path, sample_rate_hz: int, start_s: float = 0.0, end_s: flo
     decode = _decode_ffmpeg if path.suffix.lower() in _FFMPEG_FORMATS else _decode_sndfile
     samples, rate_hz = decode(path, start_s, end_s)
     if samples.size == 0:
-        part = "" if start_s == 0 and end_s is None else f" between {start_s:g} s and {end_s or 'the end'}"
+        end = "the end" if end_s is None else f"{end_s:g} s"
+        part = "" if start_s == 0 and end_s is None else f" between {start_s:g} s and {end}"
         raise InputError(f"{path}: holds 0 samples{part}", "replace or remove the recording")
     if not np.isfinite(samples).all():
         raise InputError(f"{path}: holds samples that are not finite", "replace or remove the recording")

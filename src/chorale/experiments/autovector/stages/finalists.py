@@ -92,13 +92,14 @@ def summarise(context: Context, config: AutovectorConfig) -> Outcome:
         trainings, scores, trials.labels, trials.first_speaker, trials.second_speaker, config.evaluation, config.seed
     )
     chosen = {row["network"]: row["genome"] for row in rows}
+    best_is_xvector = _same(chosen.get(BEST), chosen.get(XVECTOR))
     summary: dict[str, Any] = {
         "rows": rows,
-        "verdict": verdict(rows),
+        "verdict": verdict(rows, best_is_xvector),
         "scores": {network: names[network] for network in NETWORKS if network in names},
         "failed_finalists": failed,
         "mac_frames": config.evaluation.mac_frames,
-        "best_is_xvector": _same(chosen.get(BEST), chosen.get(XVECTOR)),
+        "best_is_xvector": best_is_xvector,
         "target_trials": int(trials.labels.sum()),
         "non_target_trials": len(trials.labels) - int(trials.labels.sum()),
         "test_speakers": len(np.union1d(trials.first_speaker, trials.second_speaker)),
