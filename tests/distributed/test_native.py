@@ -72,7 +72,11 @@ from deepspeed.ops.adam import DeepSpeedCPUAdam
 
 rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 model, inputs, targets = problem(rank, size)
-config = {"train_micro_batch_size_per_gpu": 8 // size, "zero_optimization": {"stage": 2}}
+config = {
+    "train_micro_batch_size_per_gpu": 8 // size,
+    "zero_optimization": {"stage": 2},
+    "gradient_clipping": 0.0,  # DeepSpeed clips at 1.0 unless told
+}
 optimizer = DeepSpeedCPUAdam(model.parameters(), lr=0.05, weight_decay=0.01, adamw_mode=True)
 engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
 for _ in range(int(sys.argv[1])):

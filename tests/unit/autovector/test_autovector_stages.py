@@ -160,6 +160,7 @@ def test_the_report_of_a_finished_run_has_caution_table_plots_and_candidates(fin
     table = parts["Final comparison"]
     assert isinstance(table, Table) and len(table.rows) == 3
     assert all(len(row) == len(table.columns) for row in table.rows)
+    assert all(len(row) == len(parts["Finalists"].columns) for row in parts["Finalists"].rows)
     candidates_table = parts["Candidates"]
     assert len(candidates_table.rows) == len(candidates(finished)) == 3 + 2 * 2 + 3
     assert all(len(row) == len(candidates_table.columns) for row in candidates_table.rows)

@@ -15,7 +15,7 @@ from chorale.experiments.autovector.score_file import read_scores
 from chorale.runs.directory import Run
 from chorale.runs.parts import Plot, Series
 
-_ARMS: dict[Arm, str] = {"evolution": "ageing evolution", "random": "random search"}
+_ARMS: dict[Arm, str] = {"evolution": "evolution", "random": "random"}
 
 
 def search_plot(known: Sequence[Candidate]) -> Plot:
@@ -35,8 +35,8 @@ def search_plot(known: Sequence[Candidate]) -> Plot:
         if not errors:
             continue
         evaluations = [float(number) for number in range(1, len(errors) + 1)]
-        series.append(Series(f"{label}: best so far", evaluations, best, "steps"))
-        series.append(Series(f"{label}: candidates", evaluations, errors, "points", labels))
+        series.append(Series(f"{label}, best so far", evaluations, best, "steps"))
+        series.append(Series(label, evaluations, errors, "points", labels))
     return Plot(
         "Search",
         "evaluations",

@@ -14,43 +14,60 @@ from chorale.runs.parts import Cell, Table
 
 
 def final_table(summary: dict[str, Any], config: AutovectorConfig) -> Table:
-    """Return the comparison of the finalists on the test trials."""
+    """Return the comparison of the finalists on the test trials, narrow enough for a terminal."""
     costs = [dcf_name(p) for p in config.evaluation.p_targets]
-    rows: list[list[Cell]] = []
-    for row in summary["rows"]:
-        deviation = row["eer_deviation"]
-        rows.append(
-            [
-                row["network"],
-                round(100 * row["eer"], 2),
-                f"{100 * row['eer_low']:.2f} to {100 * row['eer_high']:.2f}",
-                None if deviation is None else round(100 * deviation, 2),
-                *(round(row[cost], 3) for cost in costs),
-                row["parameters"],
-                row["macs"],
-                round(row["seconds"], 1),
-                row["trainings"],
-                describe(row["genome"]),
-            ]
-        )
+    rows: list[list[Cell]] = [
+        [
+            row["network"],
+            round(100 * row["eer"], 2),
+            f"{100 * row['eer_low']:.1f}-{100 * row['eer_high']:.1f}",
+            *(round(row[cost], 3) for cost in costs),
+            round(row["parameters"] / 1e3, 1),
+            round(row["macs"] / 1e6, 2),
+            round(row["seconds"], 1),
+        ]
+        for row in summary["rows"]
+    ]
     columns = [
         "network",
         "EER / %",
-        "95 % interval / %",
-        "deviation over seeds / points",
+        "95 % / %",
         *(f"minDCF p={p:g}" for p in config.evaluation.p_targets),
-        "parameters",
-        f"MACs ({config.evaluation.mac_frames} frames)",
-        "training / s",
-        "trainings",
-        "layers (kernel/dilation x width, + skips), pooling, embedding",
+        "params / k",
+        f"MMACs at {config.evaluation.mac_frames} frames",
+        "train / s",
     ]
     note = (
-        "Test trials; mean over trainings from scratch. The interval draws speakers again (bootstrap); the deviation "
-        f"is that of training. minDCF is normalised, costs 1. Widths times {config.space.width_multiplier:g}. "
-        "x-vector is Kaldi's, trained and scored by the same recipe."
+        "Test trials; mean over trainings from scratch. The interval draws speakers again (bootstrap). minDCF is "
+        "normalised, costs 1. The x-vector is Kaldi's, trained and scored by the same recipe."
     )
     return Table("Final comparison", columns, rows, note)
+
+
+def finalists_table(summary: dict[str, Any], config: AutovectorConfig) -> Table:
+    """Return what the finalists are, and how each of their trainings ended."""
+    rows: list[list[Cell]] = [
+        [
+            row["network"],
+            describe(row["genome"]),
+            ", ".join(f"{100 * error:.2f}" for error in row["eer_each"]),
+            None if row["eer_deviation"] is None else round(100 * row["eer_deviation"], 2),
+            row["parameters"],
+            row["macs"],
+        ]
+        for row in summary["rows"]
+    ]
+    columns = [
+        "network",
+        "layers (kernel/dilation x width, + skips), pooling, embedding",
+        "EER of each training / %",
+        "standard deviation over seeds / points",
+        "parameters",
+        f"MACs ({config.evaluation.mac_frames} frames)",
+    ]
+    failed = len(summary["failed_finalists"])
+    note = f"Widths are multiplied by {config.space.width_multiplier:g}. Trainings that failed: {failed}."
+    return Table("Finalists", columns, rows, note)
 
 
 def failures(known: Sequence[Candidate]) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 from chorale.core import files
 from chorale.experiments.autovector.config import AutovectorConfig
 from chorale.experiments.autovector.report_plots import det_plot, front_plot, search_plot
-from chorale.experiments.autovector.report_tables import all_candidates, failures, final_table
+from chorale.experiments.autovector.report_tables import all_candidates, failures, final_table, finalists_table
 from chorale.experiments.autovector.results import SUMMARY_FILE, candidates
 from chorale.runs.directory import Run
 from chorale.runs.parts import Part, Text
@@ -25,6 +25,7 @@ def report_parts(run: Run, config: AutovectorConfig) -> list[Part]:
         parts.append(Text("The search goes on", body))
     else:
         parts += [Text("What was measured", summary["verdict"]), final_table(summary, config)]
+        parts.append(finalists_table(summary, config))
     parts += [search_plot(known), front_plot(known, config)]
     if summary is not None:
         parts.append(det_plot(run, summary, config))
