@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from chorale.core.config import ConfigTree, validate
-from chorale.core.errors import ChoraleError
+from chorale.core.errors import ChoraleError, InputError
 from chorale.experiments.autovector.config import AutovectorConfig
 from chorale.experiments.autovector.experiment import Autovector
 from chorale.runs.context import Context
@@ -94,7 +94,7 @@ def do_item(run: Run, name: str, index: int) -> None:
         run.declare(outcome.stages)
         claimed.finish(outcome.result)
     except ChoraleError as error:
-        claimed.fail(Failure.ERROR, str(error))
+        claimed.fail(Failure.INPUT if isinstance(error, InputError) else Failure.ERROR, str(error))
     finally:
         events.close()
 

@@ -12,7 +12,7 @@ from chorale.experiments.autovector.score_file import read_scores
 from chorale.experiments.autovector.search import WORST_FITNESS, SearchState, fittest
 from chorale.runs.directory import Run
 from chorale.runs.events import read_events
-from chorale.runs.items import State
+from chorale.runs.items import Failure, State
 from chorale.runs.parts import Plot, Table, Text
 
 pytestmark = pytest.mark.unit
@@ -145,6 +145,20 @@ def test_a_damaged_recording_is_named_in_one_line(voices, tmp_path, tools):
     messages = [record.message for record in run.items(run.stages()["features"]) if record.message]
     assert len(messages) == 1
     assert "speaker3/2.wav" in messages[0] and "\n" not in messages[0]
+
+
+def test_a_shard_cut_in_half_is_named_with_the_command_that_rebuilds_it_and_is_no_networks_fault(
+    voices, tmp_path, tools
+):
+    run = tools["carry_out"](tools["begin"](tools["config"](voices, tmp_path)), until="generation-000")
+    shard = next(tmp_path.glob("cache/features/*/shard-00001.h5"))
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    tools["carry_out"](run)
+    record = run.items(run.stages()["breed-001"])[0]
+    assert record.failure is Failure.INPUT
+    assert f"rm -f {shard} && chorale run {run.directory}/config.yaml" in record.message
+    assert "--again features" in record.message and "--again generation-000" in record.message
+    assert "generation-001" not in run.stages()
 
 
 def test_random_search_alone_is_a_search_too(voices, tmp_path, tools):

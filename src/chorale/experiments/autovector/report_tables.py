@@ -31,7 +31,7 @@ def final_table(summary: dict[str, Any], config: AutovectorConfig) -> Table:
     columns = [
         "network",
         "EER / %",
-        "95 % / %",
+        "95 % interval",
         *(f"minDCF p={p:g}" for p in config.evaluation.p_targets),
         "params / k",
         f"MMACs at {config.evaluation.mac_frames} frames",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from chorale.core.errors import InputError
 from chorale.experiments.autovector.search import Individual
 from chorale.runs.directory import Run
-from chorale.runs.items import ItemRecord, State
+from chorale.runs.items import Failure, ItemRecord, State
 
 EVOLUTION_PREFIX = "generation-"
 LISTS_STAGE = "lists"
@@ -63,6 +64,18 @@ def fitness_of(record: ItemRecord) -> float | None:
     """Return a candidate's EER on the search-dev trials; None if it failed, collapsed or has not ended."""
     result = result_of(record)
     return None if result is None else float(result["eer"])
+
+
+def refuse_bad_input(stage: str, records: Sequence[ItemRecord]) -> None:
+    """Make sure that no item failed for want of good input: such a failure says nothing about its network.
+
+    Raises:
+        InputError: One did; with its message.
+    """
+    for record in records:
+        if record.failure is Failure.INPUT:
+            remedy = f"then start the run again with --again {stage}"
+            raise InputError(f"{stage} item {record.index}: {record.message}", remedy)
 
 
 def candidates(run: Run) -> list[Candidate]:

@@ -17,10 +17,12 @@ from chorale.experiments.autovector.declaration import finalists_array
 from chorale.experiments.autovector.genome import Genome, genome_hash, read_genome
 from chorale.experiments.autovector.results import (
     FINALISTS_STAGE,
+    RANDOM_STAGE,
     SEARCH_FILE,
     SUMMARY_FILE,
     candidates,
     of_arm,
+    refuse_bad_input,
     result_of,
 )
 from chorale.experiments.autovector.score_file import read_scores
@@ -35,7 +37,9 @@ def select(context: Context, config: AutovectorConfig) -> Outcome:
 
     Raises:
         WorkError: No candidate of an arm succeeded.
+        InputError: One failed for want of good input.
     """
+    refuse_bad_input(RANDOM_STAGE, context.records(RANDOM_STAGE))
     known = candidates(context.run)
     files.write_json(context.artifacts / SEARCH_FILE, replay(context, config, config.search.generations + 1).to_json())
     drawn = [c.individual for c in of_arm(known, "random") if c.individual.fitness is not None]
@@ -72,12 +76,15 @@ def summarise(context: Context, config: AutovectorConfig) -> Outcome:
 
     Raises:
         WorkError: No finalist succeeded.
+        InputError: One failed for want of good input.
     """
     trainings: dict[str, list[dict[str, Any]]] = defaultdict(list)
     scores: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     names: dict[str, list[str]] = defaultdict(list)
     failed: list[str] = []
-    for record in context.records(FINALISTS_STAGE):
+    records = context.records(FINALISTS_STAGE)
+    refuse_bad_input(FINALISTS_STAGE, records)
+    for record in records:
         result = result_of(record)
         if result is None:
             failed.append(record.message)

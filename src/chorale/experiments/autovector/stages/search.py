@@ -16,7 +16,13 @@ from chorale.experiments.autovector.config import AutovectorConfig, RecipeConfig
 from chorale.experiments.autovector.dataset import Part, SpeakerData
 from chorale.experiments.autovector.declaration import next_generation, selection_stage
 from chorale.experiments.autovector.genome import Genome, read_genome
-from chorale.experiments.autovector.results import RANDOM_STAGE, SEARCH_FILE, fitness_of, generation_stage
+from chorale.experiments.autovector.results import (
+    RANDOM_STAGE,
+    SEARCH_FILE,
+    fitness_of,
+    generation_stage,
+    refuse_bad_input,
+)
 from chorale.experiments.autovector.score_file import write_scores
 from chorale.experiments.autovector.search import Individual, SearchState, absorb, breed
 from chorale.runs.context import Context
@@ -91,6 +97,7 @@ def replay(context: Context, config: AutovectorConfig, generations: int) -> Sear
 
     Raises:
         WorkError: A candidate has not ended.
+        InputError: A candidate failed for want of good input.
     """
     state = SearchState()
     stages = context.run.stages()
@@ -102,6 +109,7 @@ def replay(context: Context, config: AutovectorConfig, generations: int) -> Sear
         records = context.records(name)
         if not all(record.state.ended for record in records):
             raise WorkError(f"{context.run.name}: {name} has not ended")
+        refuse_bad_input(name, records)
         fitness = [fitness_of(record) for record in records]
         state = absorb(state, individuals, fitness, config.search.population)
     return state

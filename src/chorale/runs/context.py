@@ -1,0 +1,97 @@
+"""What a stage's function is handed: its item, the run, its ranks, where to log, and whether to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from chorale.core.errors import WorkError
+from chorale.ranks.group import Group, SingleProcess
+from chorale.runs.contract import Stage
+from chorale.runs.directory import Run
+from chorale.runs.events import EventWriter
+from chorale.runs.items import ItemRecord
+from chorale.runs.placement import Where
+
+
+class StopFlag:
+    """Set when the work should stop at the next step boundary; a signal handler may set it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask for a stop."""
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+
+@dataclass(frozen=True)
+class Context:
+    """One attempt at one item, as its function sees it.
+
+    Attributes:
+        run: The run's directory.
+        stage: The stage, as declared.
+        index: Position of the item in it.
+        attempt: 1 for the first try.
+        events: Where metrics go.
+        where: Placement: device, threads, cache.
+        ranks: The processes that share this item.
+        stop: True once the work should stop.
+    """
+
+    run: Run
+    stage: Stage
+    index: int
+    attempt: int
+    events: EventWriter
+    where: Where
+    ranks: Group = field(default_factory=SingleProcess)
+    stop: StopFlag = field(default_factory=StopFlag)
+
+    @property
+    def item(self) -> Any:
+        """The item's JSON value, as the stage declares it."""
+        return self.stage.items[self.index]
+
+    @property
+    def artifacts(self) -> Path:
+        """Directory for what later stages and people read."""
+        return self.run.artifacts
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory for this item's checkpoints."""
+        return self.run.directory / "checkpoints" / self.stage.name / f"{self.index:06d}"
+
+    def log(self, step: int, **metrics: float) -> None:
+        """Record metrics at ``step``."""
+        self.events.log(step, metrics)
+
+    def log_all(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Record metrics whose names are not identifiers, such as ``loss/train``."""
+        self.events.log(step, metrics)
+
+    def records(self, stage: str) -> list[ItemRecord]:
+        """Return how each item of an earlier stage ended.
+
+        Raises:
+            WorkError: No such stage was declared.
+        """
+        declared = self.run.stages().get(stage)
+        if declared is None:
+            raise WorkError(f"{self.run.name}: there is no stage {stage!r}")
+        return self.run.items(declared)
+
+    def result(self, stage: str) -> JsonValue:
+        """Return the result of an earlier stage of one item."""
+        (record,) = self.records(stage)
+        return record.result
