@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from chorale.launch.plan import overall, read_plan
 from chorale.runs.directory import Run
 from chorale.runs.items import summarise
 from chorale.runs.parts import Table
+
+_LOG_WIDTH = 140
 
 
 def outcome_json(run: Run) -> dict[str, Any]:
@@ -26,13 +29,17 @@ def outcome_json(run: Run) -> dict[str, Any]:
 
 def print_outcome(run: Run) -> None:
     """Print the first table of the run's report, and the report's path."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table as Grid
 
-    console = Console()
+    # In a log, eighty columns would cut the figures that the table is for.
+    console = Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
     tables = [part for part in run.experiment.report(run, run.config) if isinstance(part, Table)]
     for table in tables[:1]:
-        grid = Grid(*table.columns, title=table.title, caption=table.note or None)
+        grid = Grid(
+            *table.columns, title=table.title, caption=table.note or None, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
         for row in table.rows:
             grid.add_row(*(_cell(cell) for cell in row))
         console.print(grid)

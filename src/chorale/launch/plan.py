@@ -113,10 +113,17 @@ def _hopeless(plan: Plan, stage: Stage) -> str:
     why = unmet(plan, stage)
     missing = [need for need in stage.needs if need not in plan]
     # A need may still be declared by a stage that has not ended; when only waiters are left, it never will be.
-    if not why and missing and not any(_may_still_run(plan, other) for other in plan.values()):
+    if not why and missing and not any(_may_still_run(plan, name) for name in plan):
         why = f"needs stage {missing[0]}, which no stage declared"
     return why
 
 
-def _may_still_run(plan: Plan, status: StageStatus) -> bool:
-    return not status.state.ended and all(need in plan for need in status.stage.needs)
+def _may_still_run(plan: Plan, name: str, waiting: frozenset[str] = frozenset()) -> bool:
+    """Say whether an open stage's needs have ended well or may yet, themselves declared and not going in a circle."""
+    if name not in plan or name in waiting or plan[name].state.ended:
+        return False
+    needs = plan[name].stage.needs
+    return all(
+        need in plan and (plan[need].state is State.DONE or _may_still_run(plan, need, waiting | {name}))
+        for need in needs
+    )

@@ -4,7 +4,7 @@ import pytest
 from chorale.experiments.autovector.comparison import BEST, RANDOM_MEDIAN, XVECTOR, compare, verdict
 from chorale.experiments.autovector.config import EvaluationConfig
 from chorale.experiments.autovector.metrics import dcf_name, equal_error_rate, error_rates, min_dcf, sort_trials
-from chorale.experiments.autovector.report_plots import pareto_front
+from chorale.experiments.autovector.reporting.plots import pareto_front
 
 pytestmark = pytest.mark.unit
 EVALUATION = EvaluationConfig(bootstrap=200)

@@ -6,7 +6,7 @@ import pytest
 from chorale.core.files import read_json
 from chorale.experiments.autovector.genome import genome_hash
 from chorale.experiments.autovector.metrics import equal_error_rate, error_rates, sort_trials
-from chorale.experiments.autovector.reporting import report_parts
+from chorale.experiments.autovector.reporting.parts import report_parts
 from chorale.experiments.autovector.results import candidates, result_of
 from chorale.experiments.autovector.score_file import read_scores
 from chorale.experiments.autovector.search import WORST_FITNESS, SearchState, fittest

@@ -137,7 +137,10 @@ def test_a_stage_whose_need_nobody_declares_is_cancelled_at_the_end(new_run: Run
     from chorale.runs.contract import Stage
 
     run = new_run()
-    run.declare([Stage(name="orphan", function="counting:total", needs=("never",))])
+    orphan = Stage(name="orphan", function="counting:total", needs=("never",))
+    run.declare([orphan, Stage(name="heir", function="counting:total", needs=("orphan",))])
     assert work(run) is State.FAILED
-    orphan = read_plan(run)["orphan"].records[0]
-    assert (orphan.state, orphan.message) == (State.CANCELLED, "needs stage never, which no stage declared")
+    plan = read_plan(run)
+    record = plan["orphan"].records[0]
+    assert (record.state, record.message) == (State.CANCELLED, "needs stage never, which no stage declared")
+    assert plan["heir"].state is State.CANCELLED

@@ -39,7 +39,7 @@ class Autovector(Experiment[AutovectorConfig]):
 
     def report(self, run: Run, config: AutovectorConfig) -> Sequence[Part]:
         """Return the parts of the run's page."""
-        from chorale.experiments.autovector.reporting import report_parts
+        from chorale.experiments.autovector.reporting.parts import report_parts
 
         return report_parts(run, config)
 

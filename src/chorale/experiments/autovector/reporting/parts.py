@@ -6,30 +6,29 @@ from typing import Any
 
 from chorale.core import files
 from chorale.experiments.autovector.config import AutovectorConfig
-from chorale.experiments.autovector.report_plots import det_plot, front_plot, search_plot
-from chorale.experiments.autovector.report_tables import all_candidates, failures, final_table, finalists_table
+from chorale.experiments.autovector.reporting.plots import det_plot, front_plot, search_plot
+from chorale.experiments.autovector.reporting.tables import all_candidates, failures, final_table, finalists_table
 from chorale.experiments.autovector.results import SUMMARY_FILE, candidates
 from chorale.runs.directory import Run
 from chorale.runs.parts import Part, Text
 
 
 def report_parts(run: Run, config: AutovectorConfig) -> list[Part]:
-    """Return the page of a search: cautions, final table, plots, failures, every candidate."""
+    """Return the page of a search: the result with its caution, plots, failures, every candidate, what is whose."""
     known = candidates(run)
     summary_path = run.artifacts / SUMMARY_FILE
     summary = files.read_json(summary_path) if summary_path.exists() else None
-    parts: list[Part] = [_caution(config, summary), _what_is_whose()]
+    parts: list[Part] = []
     if summary is None:
         ended = sum(candidate.record.state.ended for candidate in known)
         body = f"{ended} of {len(known)} candidates declared so far have ended; the final comparison comes last."
         parts.append(Text("The search goes on", body))
     else:
         parts += [Text("What was measured", summary["verdict"]), final_table(summary, config)]
-        parts.append(finalists_table(summary, config))
-    parts += [search_plot(known), front_plot(known, config)]
+    parts += [_caution(config, summary), search_plot(known), front_plot(known, config)]
     if summary is not None:
-        parts.append(det_plot(run, summary, config))
-    return [*parts, failures(known), all_candidates(known, config)]
+        parts += [det_plot(run, summary, config), finalists_table(summary, config)]
+    return [*parts, failures(known), all_candidates(known, config), _what_is_whose()]
 
 
 def _caution(config: AutovectorConfig, summary: dict[str, Any] | None) -> Text:
