@@ -61,6 +61,7 @@ def run_locally(run: Run, workers: int) -> State:
                 plan = cancel_hopeless(run)
                 progress.show(plan)
                 if overall(plan).ended:
+                    _let_end(jobs)
                     return overall(plan)
                 ended = [rank for rank, job in enumerate(jobs) if job.done()]
                 # A worker also ends when the run does, which may have been since the plan was read.
@@ -74,7 +75,9 @@ def run_locally(run: Run, workers: int) -> State:
                     jobs[rank] = _start(executor, run, rank)
                 time.sleep(_POLL_S)
     finally:
-        _end(jobs)
+        for job in jobs:
+            if not job.done():
+                job.cancel()
 
 
 def default_workers() -> int:
@@ -82,14 +85,11 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _end(jobs: Sequence[Job[str]]) -> None:
-    """Let workers that are about to end do so, and interrupt the others."""
+def _let_end(jobs: Sequence[Job[str]]) -> None:
+    """Give workers time to see that the run has ended."""
     deadline = time.monotonic() + _ENDING_S
     while time.monotonic() < deadline and not all(job.done() for job in jobs):
         time.sleep(_POLL_S / 10)
-    for job in jobs:
-        if not job.done():
-            job.cancel()
 
 
 @contextlib.contextmanager

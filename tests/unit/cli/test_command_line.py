@@ -1,8 +1,10 @@
 """The command line: help in no time, one line for a mistake, the exit status that the mistake calls for."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,28 @@ def test_the_keys_of_a_configuration_are_listed_with_its_values(config: Path) ->
     assert done.returncode == 0
     assert "--where.tracking" in done.stdout
     assert "--numbers" in done.stdout
+
+
+@pytest.mark.parametrize("executor", ["in-process", "local"])
+def test_an_interrupted_run_goes_on_where_it_was(config: Path, executor: str) -> None:
+    words = ["run", str(config), "--where.executor", executor, "--seconds", "0.1", "--numbers", "20"]
+    first = subprocess.Popen([sys.executable, "-m", "chorale", *words], stderr=subprocess.PIPE, text=True)
+    items = config.parent / "runs"
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(finished(items)) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)
+    _, complaint = first.communicate(timeout=TIMEOUT_S)
+    assert first.returncode == 130
+    assert complaint.strip().splitlines()[-1] == "chorale: interrupted; the same command goes on from here"
+    before = finished(items)
+    assert 5 <= len(before) < 40
+    assert chorale(*words).returncode == 0
+    after = finished(items)
+    assert len(after) == 40
+    assert all(after[path] == text for path, text in before.items())
+
+
+def finished(items: Path) -> dict[Path, str]:
+    texts = {path: path.read_text() for path in items.glob("counting/*/stages/squares-*/0*.json")}
+    return {path: text for path, text in texts.items() if '"done"' in text}

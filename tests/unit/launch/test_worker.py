@@ -111,7 +111,7 @@ def test_an_item_that_kills_every_process_is_given_up_after_a_few(new_run: RunMa
 
 
 def test_workers_that_share_a_run_do_each_item_once(new_run: RunMaker) -> None:
-    run = new_run(numbers=12, seconds=0.02)
+    run = new_run(numbers=12, seconds=0.25)
     context = multiprocessing.get_context("spawn")
     children = [context.Process(target=_work_in_child, args=(run.directory,)) for _ in range(4)]
     for child in children:
