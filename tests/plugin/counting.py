@@ -9,12 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from chorale.core.errors import InputError
+from chorale.ranks.environment import host_name
 from chorale.runs.context import Context
-from chorale.runs.contract import Experiment, ExperimentConfig, Outcome, Stage
+from chorale.runs.contract import Experiment, ExperimentConfig, Outcome, Resources, Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import State
 from chorale.runs.parts import Part, Table, Text
@@ -28,6 +30,8 @@ class CountingConfig(ExperimentConfig):
     bad_input_at: int | None = None
     die_at: int | None = None
     break_at: int | None = None
+    meet: Literal["ranks", "mpi"] | None = None
+    nodes: int = 2
     intolerant: bool = False
 
 
@@ -64,6 +68,13 @@ def next_generation(context: Context, config: CountingConfig) -> Outcome:
     return Outcome(stages=[Stage(name="total", function=total, needs=(f"next-{context.item}",))])
 
 
+def meet(context: Context, config: CountingConfig) -> Outcome:
+    ranks = context.ranks
+    seed = ranks.broadcast(config.seed + ranks.rank)
+    hosts = ranks.gather(host_name())
+    return Outcome(result={"size": ranks.size, "hosts": hosts, "sum": sum(ranks.gather(ranks.rank)), "seed": seed})
+
+
 def total(context: Context, config: CountingConfig) -> Outcome:
     records = [r for number in range(config.generations) for r in context.records(f"squares-{number}")]
     return Outcome(result={"total": sum(int(r.result) for r in records if r.state is State.DONE)})
@@ -76,7 +87,10 @@ class Counting(Experiment[CountingConfig]):
     config_class = CountingConfig
 
     def stages(self, config: CountingConfig) -> Sequence[Stage]:
-        return _generation(0, config)
+        stages = _generation(0, config)
+        if config.meet is not None:
+            stages.append(Stage(name="meet", function=meet, kind=config.meet, resources=Resources(nodes=config.nodes)))
+        return stages
 
     def report(self, run: Run, config: CountingConfig) -> Sequence[Part]:
         stages = run.stages()

@@ -186,3 +186,18 @@ def test_a_dry_run_shows_scripts_and_environment_and_leaves_nothing(config: Path
         assert expected in shown
     assert not (config.parent / "runs").exists()
     assert not _queue().strip()
+
+
+@pytest.mark.parametrize("kind", ["ranks", "mpi"])
+def test_a_stage_of_ranks_meets_over_several_hosts_and_alone_in_one_process(
+    config: Path, tmp_path: Path, kind: str
+) -> None:
+    words = (config, "--meet", kind, "--nodes", "4", "--numbers", "1", "--generations", "1")
+    chorale("submit", *words, "--cluster", "testbed", "--wait")
+    (met,) = records(config, "meet")
+    assert met["result"] == {"size": 4, "hosts": ["n1", "n2", "n3", "n4"], "sum": 0 + 1 + 2 + 3, "seed": 0}
+    elsewhere = tmp_path / "elsewhere"
+    chorale("run", *words, "--where.runs", elsewhere)
+    (path,) = elsewhere.glob("counting/*/stages/meet/000000.1.json")
+    alone = json.loads(path.read_text())["result"]
+    assert (alone["size"], alone["sum"], alone["seed"]) == (1, 0, 0)

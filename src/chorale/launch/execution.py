@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 
 from chorale.core.errors import ChoraleError, InputError
 from chorale.core.logs import get_logger
-from chorale.ranks.environment import read_environment
+from chorale.ranks.group import SingleProcess, open_group
 from chorale.runs.context import Context, StopFlag
 from chorale.runs.contract import Outcome, Stage
 from chorale.runs.directory import Run
@@ -21,6 +22,7 @@ def execute(
 ) -> State:
     """Do one item unless it has ended or somebody else is at it, and return how it stands then.
 
+    Where several processes were started for the item, rank 0 claims it and keeps its record; all call the function.
     An interrupt (Ctrl-C, a signal) leaves the attempt open: whoever comes next goes on from there.
 
     Args:
@@ -31,30 +33,42 @@ def execute(
         stop: Set by whoever wants the work to stop at the next step boundary.
         debug: Let an exception of the experiment's code through, for a debugger.
     """
+    group = open_group(stage.kind) if stage.kind in ("ranks", "mpi") else SingleProcess()
     directory = run.stage_directory(stage.name)
-    claimed = claim(directory, index, job)
-    if claimed is None:
+    claimed = claim(directory, index, job) if group.rank == 0 else None
+    attempt = group.broadcast(claimed.record.attempt if claimed is not None else 0)
+    if not attempt:
+        group.close()
         return read_item(directory, index).state
-    attempt = claimed.record.attempt
-    events = EventWriter(event_file(run.events, stage.name, index, attempt, read_environment().rank))
+    events = EventWriter(event_file(run.events, stage.name, index, attempt, group.rank))
     config = run.config
-    context = Context(run, stage, index, attempt, events, config.where, stop=stop or StopFlag())
-    with claimed.heartbeat():
+    context = Context(run, stage, index, attempt, events, config.where, group, stop or StopFlag())
+    with claimed.heartbeat() if claimed is not None else contextlib.nullcontext():
         try:
             outcome = stage.load()(context, config) or Outcome()
-            claimed.check()
-            run.declare(outcome.stages)
-            claimed.finish(outcome.result)
-        except SupersededError as error:
-            _log.warning("%s", error)
+            group.barrier()
+            if claimed is not None:
+                _finish(run, claimed, outcome)
         except Exception as error:
-            _fail(claimed, error)
-            if debug:
+            if claimed is not None:
+                _fail(claimed, error)
+            if debug or group.rank != 0:
                 raise
         finally:
             events.close()
-    _track(run, stage, index)
-    return claimed.record.state
+    group.close()
+    if claimed is not None:
+        _track(run, stage, index)
+    return read_item(directory, index).state
+
+
+def _finish(run: Run, claimed: Claim, outcome: Outcome) -> None:
+    try:
+        claimed.check()
+        run.declare(outcome.stages)
+        claimed.finish(outcome.result)
+    except SupersededError as error:
+        _log.warning("%s", error)
 
 
 def _fail(claimed: Claim, error: Exception) -> None:
@@ -66,11 +80,13 @@ def _fail(claimed: Claim, error: Exception) -> None:
         failure, message = Failure.ERROR, f"{type(error).__name__}: {error}"
     if not isinstance(error, ChoraleError):
         _log.error("%s", traceback.format_exc())
-    claimed.fail(failure, message)
+    try:
+        claimed.fail(failure, message)
+    except SupersededError as superseded:
+        _log.warning("%s", superseded)
 
 
 def _track(run: Run, stage: Stage, index: int) -> None:
-    if read_environment().rank == 0:
-        from chorale.tracking.export import track_item
+    from chorale.tracking.export import track_item
 
-        track_item(run, stage.name, index)
+    track_item(run, stage.name, index)

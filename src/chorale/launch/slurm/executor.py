@@ -25,6 +25,7 @@ from chorale.launch.slurm.assignment import Assignment, read_assignment
 from chorale.launch.slurm.clusters import Cluster, find_cluster, reaching
 from chorale.launch.slurm.failures import pronounce_dead
 from chorale.launch.slurm.queue import find_job
+from chorale.launch.slurm.rendezvous import set_rendezvous
 from chorale.launch.slurm.script import parameters
 from chorale.launch.slurm.submissions import (
     Submission,
@@ -34,6 +35,7 @@ from chorale.launch.slurm.submissions import (
     read_submissions,
 )
 from chorale.launch.slurm.templates import read_template
+from chorale.ranks.environment import read_environment
 from chorale.runs.context import StopFlag
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
@@ -71,8 +73,10 @@ class ItemJob:
         signal.signal(signal.SIGTERM, ask_to_stop)
         plan = settle(run, cluster, upto=self.stage)
         stage = plan[self.stage].stage
+        if stage.kind == "ranks":
+            set_rendezvous()
         state = execute(run, stage, self.index, own_job_id(), stop)
-        if stage.kind != "array":
+        if stage.kind != "array" and read_environment().rank == 0:
             # A thousand tasks of an array need not all look whether there is more to submit.
             plan = submit_ready(run, cluster)
             if note_state(run, plan) is State.DONE:
