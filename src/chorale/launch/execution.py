@@ -7,7 +7,7 @@ import traceback
 
 from chorale.core.errors import ChoraleError, InputError
 from chorale.core.logs import get_logger
-from chorale.ranks.group import SingleProcess, open_group
+from chorale.ranks.group import Group, SingleProcess
 from chorale.runs.context import Context, StopFlag
 from chorale.runs.contract import Outcome, Stage
 from chorale.runs.directory import Run
@@ -18,11 +18,17 @@ _log = get_logger(__name__)
 
 
 def execute(
-    run: Run, stage: Stage, index: int, job: str = "", stop: StopFlag | None = None, debug: bool = False
+    run: Run,
+    stage: Stage,
+    index: int,
+    job: str = "",
+    stop: StopFlag | None = None,
+    debug: bool = False,
+    group: Group | None = None,
 ) -> State:
     """Do one item unless it has ended or somebody else is at it, and return how it stands then.
 
-    Where several processes were started for the item, rank 0 claims it and keeps its record; all call the function.
+    Where a group of processes was started for the item, rank 0 claims it and keeps its record; all call the function.
     An interrupt (Ctrl-C, a signal) leaves the attempt open: whoever comes next goes on from there.
 
     Args:
@@ -32,13 +38,13 @@ def execute(
         job: This process's job, for status and logs.
         stop: Set by whoever wants the work to stop at the next step boundary.
         debug: Let an exception of the experiment's code through, for a debugger.
+        group: The processes that share the item; this one alone if not given.
     """
-    group = open_group(stage.kind) if stage.kind in ("ranks", "mpi") else SingleProcess()
+    group = group or SingleProcess()
     directory = run.stage_directory(stage.name)
     claimed = claim(directory, index, job) if group.rank == 0 else None
     attempt = group.broadcast(claimed.record.attempt if claimed is not None else 0)
     if not attempt:
-        group.close()
         return read_item(directory, index).state
     events = EventWriter(event_file(run.events, stage.name, index, attempt, group.rank))
     config = run.config
@@ -56,7 +62,6 @@ def execute(
                 raise
         finally:
             events.close()
-    group.close()
     if claimed is not None:
         _track(run, stage, index)
     return read_item(directory, index).state

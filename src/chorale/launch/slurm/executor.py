@@ -35,7 +35,7 @@ from chorale.launch.slurm.submissions import (
     read_submissions,
 )
 from chorale.launch.slurm.templates import read_template
-from chorale.ranks.environment import read_environment
+from chorale.ranks.group import Group, SingleProcess, open_group
 from chorale.runs.context import StopFlag
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
@@ -73,10 +73,10 @@ class ItemJob:
         signal.signal(signal.SIGTERM, ask_to_stop)
         plan = settle(run, cluster, upto=self.stage)
         stage = plan[self.stage].stage
-        if stage.kind == "ranks":
-            set_rendezvous()
-        state = execute(run, stage, self.index, own_job_id(), stop)
-        if stage.kind != "array" and read_environment().rank == 0:
+        group = _join(stage)
+        state = execute(run, stage, self.index, own_job_id(), stop, group=group)
+        group.close()
+        if stage.kind != "array" and group.rank == 0:
             # A thousand tasks of an array need not all look whether there is more to submit.
             plan = submit_ready(run, cluster)
             if note_state(run, plan) is State.DONE:
@@ -84,6 +84,12 @@ class ItemJob:
         if state is not State.DONE:
             raise WorkError(f"{run.name}: {plan[self.stage].reason or f'{self.stage} is {state}'}")
         return state.value
+
+
+def _join(stage: Stage) -> Group:
+    if stage.kind == "ranks":
+        set_rendezvous()
+    return open_group(stage.kind) if stage.kind in ("ranks", "mpi") else SingleProcess()
 
 
 def own_job_id() -> str:
