@@ -111,7 +111,15 @@ def test_a_template_edited_in_one_place_changes_jobs_by_both_paths(config: Path,
     template = tmp_path / "slurm" / "array.sbatch"
     text = template.read_text().replace("--mem=2G", "--mem=1234M")
     seen = tmp_path / "seen"
-    setup = f"export FLAVOUR=vanilla\nmkdir -p {seen}\nenv >{seen}/$SLURM_JOB_ID\n# end of setup"
+    setup = (
+        f"mkdir -p {seen}\n"
+        # Environment modules as a cluster's shell has them, noting what was loaded.
+        f'module() {{ echo "$@" >>{seen}/modules-$SLURM_JOB_ID; }}\n'
+        "module load OpenMPI/4.1.4\n"
+        "export FLAVOUR=vanilla\n"
+        f"env >{seen}/environment-$SLURM_JOB_ID\n"
+        "# end of setup"
+    )
     template.write_text(text.replace("# end of setup", setup).replace("#SBATCH --array=0-7", "#SBATCH --array=0-2"))
 
     chorale("submit", config, "--cluster", "testbed", "--generations", "1", "--seconds", "3")
@@ -126,9 +134,11 @@ def test_a_template_edited_in_one_place_changes_jobs_by_both_paths(config: Path,
     assert_memory(by_hand, "1234M")
     wait_for("its end", lambda: status(config)["state"] == "done")
 
-    environments = [path.read_text() for path in seen.iterdir()]
+    environments = [path.read_text() for path in seen.glob("environment-*")]
     assert len(environments) >= 4 + 3
     assert all("FLAVOUR=vanilla" in environment for environment in environments)
+    assert {path.read_text() for path in seen.glob("modules-*")} == {"load OpenMPI/4.1.4\n"}
+    assert len(list(seen.glob("modules-*"))) == len(environments)
 
 
 def assert_memory(job: str, expected: str) -> None:

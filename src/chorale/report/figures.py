@@ -95,7 +95,8 @@ def _draw_series(axes: Axes, plot: Plot, number: int, palette: Palette) -> tuple
     series = plot.series[number]
     kept = drawn_points(plot, series)
     x, y = drawable(series.x, plot.x_scale)[kept], drawable(series.y, plot.y_scale)[kept]
-    colour = palette.series[number % len(palette.series)]
+    groups = list(dict.fromkeys(other.group or other.label for other in plot.series))
+    colour = palette.series[groups.index(series.group or series.label) % len(palette.series)]
     if series.style == "points":
         marker = _MARKERS[number % len(_MARKERS)]
         (line,) = axes.plot(x, y, marker, color=colour, markersize=5, markeredgewidth=0, alpha=0.8, label=series.label)

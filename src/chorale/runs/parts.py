@@ -46,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one colour in a plot.
+    """Points that belong together in a plot.
 
     Attributes:
         label: Name in the legend.
@@ -54,6 +54,7 @@ class Series:
         y: Ordinates, as many; non-finite ones are gaps.
         style: ``line``, ``points`` or ``steps`` (a value holds until the next).
         labels: What each point is, shown where the pointer is.
+        group: Series of one group share a colour; by default each has its own.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Series:
     y: Sequence[float]
     style: Literal["line", "points", "steps"] = "line"
     labels: Sequence[str] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)

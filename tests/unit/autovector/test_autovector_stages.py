@@ -13,7 +13,7 @@ from chorale.experiments.autovector.search import WORST_FITNESS, SearchState, fi
 from chorale.runs.directory import Run
 from chorale.runs.events import read_events
 from chorale.runs.items import Failure, State
-from chorale.runs.parts import Plot, Table, Text
+from chorale.runs.parts import Plot, Table
 
 pytestmark = pytest.mark.unit
 UNTIMED = ("seconds",)
@@ -170,8 +170,11 @@ def test_random_search_alone_is_a_search_too(voices, tmp_path, tools):
 
 def test_the_report_of_a_finished_run_has_caution_table_plots_and_candidates(finished):
     parts = {part.title: part for part in report_parts(finished, finished.config)}
-    assert next(part.role for part in parts.values() if isinstance(part, Text)) == "caution"
+    assert parts["Before trusting a figure"].role == "caution"
+    # The result comes first, and its caution before any other figure.
+    assert list(parts)[:3] == ["What was measured", "Final comparison", "Before trusting a figure"]
     table = parts["Final comparison"]
+    assert "Trainings: 19 executed, 0 taken from the cache, 0 failed." in table.note
     assert isinstance(table, Table) and len(table.rows) == 3
     assert all(len(row) == len(table.columns) for row in table.rows)
     assert all(len(row) == len(parts["Finalists"].columns) for row in parts["Finalists"].rows)

@@ -95,3 +95,9 @@ def candidates(run: Run) -> list[Candidate]:
 def of_arm(all_candidates: Sequence[Candidate], arm: Arm) -> list[Candidate]:
     """Return the candidates of one arm, in order of birth."""
     return [candidate for candidate in all_candidates if candidate.arm == arm]
+
+
+def count_trainings(records: Sequence[ItemRecord]) -> dict[str, int]:
+    """Return how many trainings were executed, how many were taken from the cache, and how many failed."""
+    sources = [result["source"] if (result := result_of(record)) else "failed" for record in records]
+    return {source: sources.count(source) for source in ("executed", "cached", "failed")}

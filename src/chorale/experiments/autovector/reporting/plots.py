@@ -35,7 +35,7 @@ def search_plot(known: Sequence[Candidate]) -> Plot:
         if not errors:
             continue
         evaluations = [float(number) for number in range(1, len(errors) + 1)]
-        series.append(Series(f"{label}, best so far", evaluations, best, "steps"))
+        series.append(Series(f"{label}, best so far", evaluations, best, "steps", group=label))
         series.append(Series(label, evaluations, errors, "points", labels))
     return Plot(
         "Search",

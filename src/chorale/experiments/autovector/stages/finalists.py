@@ -21,6 +21,7 @@ from chorale.experiments.autovector.results import (
     SEARCH_FILE,
     SUMMARY_FILE,
     candidates,
+    count_trainings,
     of_arm,
     refuse_bad_input,
     result_of,
@@ -111,6 +112,7 @@ def summarise(context: Context, config: AutovectorConfig) -> Outcome:
         "non_target_trials": len(trials.labels) - int(trials.labels.sum()),
         "test_speakers": len(np.union1d(trials.first_speaker, trials.second_speaker)),
     }
+    summary |= count_trainings([*(candidate.record for candidate in candidates(context.run)), *records])
     files.write_json(context.artifacts / SUMMARY_FILE, summary)
     return Outcome(summary)
 
