@@ -39,8 +39,8 @@ def final_table(summary: dict[str, Any], config: AutovectorConfig) -> Table:
     ]
     note = (
         f"Trainings: {summary['executed']} executed, {summary['cached']} taken from the cache, "
-        f"{summary['failed']} failed. Test trials; mean over trainings from scratch. The interval draws speakers again (bootstrap). minDCF is "
-        "normalised, costs 1. The x-vector is Kaldi's, trained and scored by the same recipe."
+        f"{summary['failed']} failed. Test trials; mean over trainings from scratch. The interval draws speakers again "
+        "(bootstrap). minDCF is normalised, costs 1. The x-vector is Kaldi's, trained and scored by the same recipe."
     )
     return Table("Final comparison", columns, rows, note)
 
