@@ -8,13 +8,12 @@ cancelled) they write beside it, once, as ``<item>.<attempt>.verdict.json``. The
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,7 @@ from pydantic import JsonValue
 from chorale.core import files
 from chorale.core.errors import ChoraleError, WorkError
 from chorale.ranks.environment import host_name
-
-HEARTBEAT_S = 5.0
-"""Seconds between heartbeats."""
-STALE_S = 60.0
-"""A heartbeat older than this belongs to the dead: hosts' clocks differ and shared disks cache, but by less."""
+from chorale.runs.heartbeat import STALE_S, beating
 
 
 class State(enum.StrEnum):
@@ -143,24 +138,9 @@ class Claim:
         """Write that this attempt failed, and why."""
         self._end(replace(self.record, state=state, failure=failure, message=" ".join(message.split())))
 
-    @contextlib.contextmanager
-    def heartbeat(self) -> Iterator[None]:
+    def heartbeat(self) -> AbstractContextManager[None]:
         """Give a sign of life every few seconds while the block runs."""
-        stop = threading.Event()
-
-        def beat() -> None:
-            while not stop.wait(HEARTBEAT_S):
-                # The disk may be away for a moment; the next beat tries again.
-                with contextlib.suppress(OSError):
-                    os.utime(self.path)
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return beating(self.path)
 
     def _end(self, record: ItemRecord) -> None:
         self.check()

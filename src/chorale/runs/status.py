@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ from chorale.core import files
 from chorale.core.errors import InputError
 from chorale.ranks.environment import host_name
 from chorale.runs.directory import Run
-from chorale.runs.items import HEARTBEAT_S, STALE_S, State
+from chorale.runs.heartbeat import STALE_S, beating
+from chorale.runs.items import State
 
 
 def status_path(run: Run) -> Path:
@@ -55,20 +55,10 @@ def driving(run: Run) -> Iterator[None]:
         attempt=int(last.get("attempt", 0)) + 1,
         driver={"host": host_name(), "pid": os.getpid()},
     )
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(HEARTBEAT_S):
-            with contextlib.suppress(OSError):
-                os.utime(status_path(run))
-
-    thread = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
-    thread.start()
     try:
-        yield
+        with beating(status_path(run)):
+            yield
     finally:
-        stop.set()
-        thread.join()
         write_status(run, State(read_status(run)["state"]), driver=None)
 
 
