@@ -10,8 +10,8 @@ from chorale.cli.options import Parser, add_runs, which_run
 from chorale.core.errors import InputError
 from chorale.launch.slurm.assignment import read_assignment, was_submitted
 from chorale.launch.slurm.clusters import find_cluster, reaching
-from chorale.launch.slurm.executor import job_ids, note_state, settle
 from chorale.launch.slurm.queue import cancel_jobs
+from chorale.launch.slurm.settling import job_ids, note_state, settle
 from chorale.ranks.environment import host_name
 from chorale.runs.directory import Run
 from chorale.runs.items import State

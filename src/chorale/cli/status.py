@@ -94,7 +94,7 @@ def _row(run: Run, plan: Plan | None = None) -> dict[str, Any]:
 def _current(run: Run) -> Plan:
     if was_submitted(run) and not overall(read_plan(run)).ended:
         from chorale.launch.slurm.clusters import find_cluster
-        from chorale.launch.slurm.executor import settle
+        from chorale.launch.slurm.settling import settle
 
         try:
             return settle(run, find_cluster(read_assignment(run).cluster))

@@ -16,8 +16,9 @@ from chorale.launch.plan import overall
 from chorale.launch.progress import PlanProgress
 from chorale.launch.slurm.assignment import Assignment, On, write_assignment
 from chorale.launch.slurm.clusters import Cluster, find_cluster, reaching
-from chorale.launch.slurm.executor import note_state, settle, stage_parameters, submit_ready
+from chorale.launch.slurm.executor import stage_parameters, submit_ready
 from chorale.launch.slurm.script import script_text
+from chorale.launch.slurm.settling import note_state, settle
 from chorale.launch.slurm.submissions import comment_of
 from chorale.runs.directory import Run, directory_of
 from chorale.runs.items import State

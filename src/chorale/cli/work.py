@@ -9,7 +9,7 @@ from chorale.cli.options import Parser, add_config, open_run, parse_with_overrid
 from chorale.core.errors import WorkError
 from chorale.core.logs import get_logger
 from chorale.launch.plan import overall, read_plan
-from chorale.launch.slurm.executor import own_job_id
+from chorale.launch.slurm.job import own_job_id
 from chorale.launch.worker import work
 from chorale.runs.context import StopFlag
 from chorale.runs.items import State

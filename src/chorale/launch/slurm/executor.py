@@ -7,25 +7,16 @@ ended well; ``afterok`` on a failed job would pend for ever.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from chorale.core import logs
 from chorale.core.errors import WorkError
 from chorale.core.logs import get_logger
 from chorale.launch.begin import PREPARE
-from chorale.launch.execution import execute
-from chorale.launch.plan import Plan, StageStatus, cancel_hopeless, first_failure, overall
+from chorale.launch.plan import Plan, StageStatus, cancel_hopeless
 from chorale.launch.slurm.assignment import Assignment, read_assignment
-from chorale.launch.slurm.clusters import Cluster, find_cluster, reaching
-from chorale.launch.slurm.failures import pronounce_dead
+from chorale.launch.slurm.clusters import Cluster, reaching
 from chorale.launch.slurm.queue import find_job
-from chorale.launch.slurm.rendezvous import set_rendezvous
 from chorale.launch.slurm.script import parameters
 from chorale.launch.slurm.submissions import (
     Submission,
@@ -35,67 +26,11 @@ from chorale.launch.slurm.submissions import (
     read_submissions,
 )
 from chorale.launch.slurm.templates import read_template
-from chorale.ranks.group import Group, SingleProcess, open_group
-from chorale.runs.context import StopFlag
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import State
-from chorale.runs.status import write_status
-from chorale.tracking.export import track_run
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class ItemJob:
-    """What one job, or one task of an array, runs; pickled by submitit into the run's own directory."""
-
-    directory: str
-    stage: str
-    index: int
-
-    def __call__(self) -> str:
-        """Do the item, submit what it declared, and return how it stands.
-
-        Raises:
-            WorkError: The item failed, so that Slurm shows the job as failed too.
-        """
-        logs.configure()
-        run = Run(Path(self.directory))
-        cluster = find_cluster(read_assignment(run).cluster)
-        stop = StopFlag()
-
-        def ask_to_stop(number: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        # submitit's own handler raises inside whatever the work is doing at that moment.
-        signal.signal(signal.SIGUSR2, ask_to_stop)
-        signal.signal(signal.SIGTERM, ask_to_stop)
-        plan = settle(run, cluster, upto=self.stage)
-        stage = plan[self.stage].stage
-        group = _join(stage)
-        state = execute(run, stage, self.index, own_job_id(), stop, group=group)
-        group.close()
-        if stage.kind != "array" and group.rank == 0:
-            # A thousand tasks of an array need not all look whether there is more to submit.
-            plan = submit_ready(run, cluster)
-            if note_state(run, plan) is State.DONE:
-                track_run(run)
-        if state is not State.DONE:
-            raise WorkError(f"{run.name}: {plan[self.stage].reason or f'{self.stage} is {state}'}")
-        return state.value
-
-
-def _join(stage: Stage) -> Group:
-    if stage.kind == "ranks":
-        set_rendezvous()
-    return open_group(stage.kind) if stage.kind in ("ranks", "mpi") else SingleProcess()
-
-
-def own_job_id() -> str:
-    """Return this process's job as Slurm names it, ``123`` or ``123_4``; empty outside a job."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
 
 
 def submit_ready(run: Run, cluster: Cluster) -> Plan:
@@ -106,38 +41,6 @@ def submit_ready(run: Run, cluster: Cluster) -> Plan:
             if not status.state.ended and _can_be_queued(run, plan, status.stage):
                 _submit(run, cluster, plan, status)
     return plan
-
-
-def settle(run: Run, cluster: Cluster, upto: str | None = None) -> Plan:
-    """Find out what became of attempts whose jobs are gone, cancel what can never start, and return the plan.
-
-    Args:
-        run: The run.
-        cluster: Where its jobs are.
-        upto: Look only at what this stage needs; at all stages if not given.
-    """
-    plan = cancel_hopeless(run)
-    looked_at = plan[upto].stage.needs if upto is not None else tuple(plan)
-    with reaching(cluster):
-        for name in looked_at:
-            if name in plan and not plan[name].state.ended:
-                pronounce_dead(run, plan[name], read_submissions(run, name))
-    return cancel_hopeless(run)
-
-
-def note_state(run: Run, plan: Plan) -> State:
-    """Write the run's state into ``status.json``, with its jobs, and return it."""
-    state = overall(plan)
-    jobs = {name: [s.job for s in read_submissions(run, name)] for name in plan}
-    jobs = {name: ids for name, ids in jobs.items() if ids}
-    write_status(run, state, jobs=jobs, failure=first_failure(plan) or None)
-    return state
-
-
-def job_ids(run: Run) -> list[str]:
-    """Return the ids of all jobs ever submitted for the run."""
-    names = run.stages()
-    return [submission.job for name in names for submission in read_submissions(run, name) if submission.job]
 
 
 def _can_be_queued(run: Run, plan: Plan, stage: Stage) -> bool:
@@ -180,6 +83,9 @@ def _submit(run: Run, cluster: Cluster, plan: Plan, status: StageStatus) -> None
 def _sbatch(run: Run, cluster: Cluster, stage: Stage, submission: Submission, dependencies: Sequence[str]) -> str:
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError
+
+    # The job submits in its turn, through this module.
+    from chorale.launch.slurm.job import ItemJob
 
     executor = SlurmExecutor(folder=run.logs / "slurm")
     assignment = read_assignment(run)
