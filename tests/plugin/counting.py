@@ -14,12 +14,16 @@ from typing import Literal
 from pydantic import Field
 
 from chorale.core.errors import InputError
+from chorale.core.files import write_text
 from chorale.ranks.environment import host_name
 from chorale.runs.context import Context
 from chorale.runs.contract import Experiment, ExperimentConfig, Outcome, Resources, Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import State
 from chorale.runs.parts import Part, Table, Text
+from chorale.runs.stopping import StoppedError
+
+SLICE_S = 0.05
 
 
 class CountingConfig(ExperimentConfig):
@@ -29,6 +33,7 @@ class CountingConfig(ExperimentConfig):
     fail_at: int | None = None
     bad_input_at: int | None = None
     die_at: int | None = None
+    fill_memory_at: int | None = None
     break_at: int | None = None
     meet: Literal["ranks", "mpi"] | None = None
     nodes: int = 2
@@ -48,17 +53,33 @@ def _generation(number: int, config: CountingConfig) -> list[Stage]:
 
 
 def square(context: Context, config: CountingConfig) -> Outcome:
-    time.sleep(config.seconds)
+    _dawdle(context, config.seconds)
     if context.item == config.fail_at:
         raise ValueError("told to fail")
     if context.item == config.bad_input_at:
         raise InputError(f"number {context.item}: told to be wrong", "choose another")
     if context.item == config.die_at:
         os.kill(os.getpid(), signal.SIGKILL)
+    if context.item == config.fill_memory_at:
+        filled = bytearray(os.urandom(1 << 20) * 600)
+        time.sleep(60)
+        raise ValueError(f"survived with {len(filled)} bytes")
     if context.item == config.break_at:
         breakpoint()
     context.log(1, square=context.item**2)
     return Outcome(result=context.item**2)
+
+
+def _dawdle(context: Context, seconds: float) -> None:
+    """Sleep in slices, log each, and when asked to stop keep how many are done, as a training keeps its step."""
+    progress = context.checkpoints / "slices"
+    done = int(progress.read_text()) if progress.exists() else 0
+    for slice_number in range(done, round(seconds / SLICE_S)):
+        if context.stop:
+            write_text(progress, str(slice_number))
+            raise StoppedError(f"saved after {slice_number} slices")
+        time.sleep(SLICE_S)
+        context.log(slice_number, slice=slice_number)
 
 
 def next_generation(context: Context, config: CountingConfig) -> Outcome:

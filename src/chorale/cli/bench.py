@@ -1,7 +1,8 @@
-"""``chorale bench``: measure this machine against references, as ratios within one run."""
+"""``chorale bench``: measure this machine or a cluster against references, as ratios within one run."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,29 @@ def main(words: list[str]) -> int:
     parser = Parser(
         "bench",
         "Measure against references in one run; what counts are the ratios, for a machine's speed changes by the hour.",
-        ["chorale bench store", "chorale bench store --samples 2000 --repeats 3 --json"],
+        [
+            "chorale bench store",
+            "chorale bench store --samples 2000 --repeats 3 --json",
+            "chorale bench array --cluster testbed --slots 16",
+            "chorale bench array --cluster testbed --tasks 32 --seconds 2 --small-items 64 --small-seconds 0.5",
+        ],
     )
-    parser.add_argument(
-        "what", choices=["store"], help="store: shuffled reading from the feature store against np.memmap"
-    )
+    # The arguments of the benches may stand without a word of their own for long; each bench lists its own.
+    benches = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=argparse.ArgumentParser)
+    _add_store(benches.add_parser("store", help="shuffled reading from the feature store against np.memmap"))
+    _add_array(benches.add_parser("array", help="an array of sleeping items against its work and bare submitit"))
+    options = parser.parse_args(words)
+    measured = _store(options) if options.what == "store" else _array(options)
+    if options.json:
+        print_json(measured)
+    elif options.what == "store":
+        _print_store(measured)
+    else:
+        _print_array(measured)
+    return 0
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=int, default=10_000, help="samples of 300 x 80 float32 (default: %(default)s)"
     )
@@ -26,22 +45,50 @@ def main(words: list[str]) -> int:
     parser.add_argument("--repeats", type=int, default=7, help="counted passes (default: %(default)s)")
     parser.add_argument("--directory", type=Path, help="where the copies lie meanwhile (default: the temporary folder)")
     add_json(parser)
-    options = parser.parse_args(words)
 
+
+def _add_array(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cluster", default="testbed", metavar="NAME", help="a profile (default: %(default)s)")
+    parser.add_argument("--slots", type=int, default=16, help="tasks that run at once (default: %(default)s)")
+    parser.add_argument("--tasks", type=int, default=200, help="items of one task each (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each sleeps (default: %(default)s)")
+    parser.add_argument(
+        "--small-items", type=int, default=2000, help="items packed into one task per slot (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--small-seconds", type=float, default=1.0, help="how long each of these sleeps (default: %(default)s)"
+    )
+    parser.add_argument("--alone", action="store_true", help="without bare submitit beside it")
+    add_json(parser)
+
+
+def _store(options: argparse.Namespace) -> dict[str, Any]:
     from chorale.data.store.bench import bench_store
 
-    measured = bench_store(
+    return bench_store(
         samples=options.samples,
         workers=options.workers,
         batch=options.batch,
         repeats=options.repeats,
         directory=options.directory,
     )
-    print_json(measured) if options.json else _print(measured)
-    return 0
 
 
-def _print(measured: dict[str, Any]) -> None:
+def _array(options: argparse.Namespace) -> dict[str, Any]:
+    from chorale.launch.bench_array import bench_array
+
+    return bench_array(
+        cluster=options.cluster,
+        slots=options.slots,
+        tasks=options.tasks,
+        seconds=options.seconds,
+        small_items=options.small_items,
+        small_seconds=options.small_seconds,
+        bare=not options.alone,
+    )
+
+
+def _print_store(measured: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -54,4 +101,17 @@ def _print(measured: dict[str, Any]) -> None:
             ratio = measured["ratio_to_memmap"][kind].get(source)
             spread = f"{ratio['min']:.2f} to {ratio['max']:.2f}" if ratio else ""
             table.add_row(name, source, f"{rate['median']:,.0f}", f"{ratio['median']:.2f}" if ratio else "1", spread)
+    Console().print(table)
+
+
+def _print_array(measured: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    load = f"load average {measured['load_before']} before, {measured['load_after']} after"
+    table = Table("items", "by", "items per task", "wall, s", "work / slots, s", "ratio", title=load)
+    for kind in ("tasks", "packed"):
+        for by, row in measured[kind].items():
+            cells = (row["items"], by, row["per_task"], row["wall_s"], row["ideal_s"], row["ratio"])
+            table.add_row(*(str(cell) for cell in cells))
     Console().print(table)

@@ -14,12 +14,16 @@ _VERBS = {
     "run": "carry an experiment out here: worker processes, or this process alone",
     "submit": "carry an experiment out on a Slurm cluster",
     "work": "join a run as a worker (what batch templates call)",
+    "plan": "draw the stages of a configuration or a run",
     "status": "how runs stand, stage by stage",
     "logs": "what a run's processes printed",
     "cancel": "stop a run, wherever it is",
+    "retry": "try again what failed in a run, and only that",
+    "collect": "the results of a run as a table",
     "report": "make a run's page again",
     "corpora": "list and fetch corpora",
     "testbed": "a Slurm cluster of virtual hosts on this machine",
+    "chaos": "does a run end with the same numbers whatever happens to it? (for developers)",
     "bench": "measure this machine against references",
 }
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell says it

@@ -3,132 +3,103 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from chorale.cli.options import Parser, add_json, add_runs, print_json, which_run
-from chorale.core.errors import ChoraleError
-from chorale.core.logs import get_logger
-from chorale.launch.plan import Plan, overall, read_plan
-from chorale.launch.slurm.assignment import read_assignment, was_submitted
-from chorale.runs.directory import Run, all_runs
-from chorale.runs.items import State, summarise
-from chorale.runs.status import is_driven
+from chorale.launch.describing import describe, summary_row
+from chorale.runs.directory import all_runs
 
-_log = get_logger(__name__)
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_ENDED = ("done", "failed", "cancelled")
 
 
 def main(words: list[str]) -> int:
     """Run the verb."""
     parser = Parser(
         "status",
-        "Show how runs stand; with RUN, its stages, and which items failed and why.",
-        ["chorale status", "chorale status tiny", "chorale status 3f2a9c --json"],
+        "Show how runs stand; with RUN, its stages, and which items failed and why. Works without sacct: from the "
+        "run's directory, its heartbeats, and the queue.",
+        ["chorale status", "chorale status tiny", "chorale status tiny --watch", "chorale status 3f2a9c --json"],
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="a directory, or part of a run's name")
+    parser.add_argument("--watch", action="store_true", help="show it again every few seconds until the run has ended")
+    parser.add_argument(
+        "--every", type=float, default=5.0, metavar="S", help="seconds between looks (default: %(default)s)"
+    )
     add_runs(parser)
     add_json(parser)
     options = parser.parse_args(words)
-    if options.run:
+    if options.watch:
+        _watch(options.run, options.runs, options.every)
+    elif options.run:
         told = describe(which_run(options.run, options.runs))
-        print_json(told) if options.json else _print_run(told)
-        return 0
-    rows = [_row(run) for run in all_runs(options.runs)]
-    print_json(rows) if options.json else _print_rows(rows)
+        print_json(told) if options.json else _show(_run_table(told), *_failure_lines(told))
+    else:
+        rows = [summary_row(run) for run in all_runs(options.runs)]
+        print_json(rows) if options.json else _show(_rows_table(rows))
     return 0
 
 
-def describe(run: Run) -> dict[str, Any]:
-    """Return a run's state, its stages, and every item that did not end well."""
-    plan = _current(run)
-    stages = []
-    for name, status in plan.items():
-        hosts = sorted({record.host for record in status.records if record.host})
-        seconds = sum(record.seconds or 0.0 for record in status.records)
-        stages.append(
-            {
-                "stage": name,
-                "state": status.state.value,
-                "items": summarise(status.records),
-                "attempts": max((record.attempt for record in status.records), default=0),
-                "hosts": hosts,
-                "seconds": round(seconds, 1),
-            }
-        )
-    failures = [
-        {
-            "stage": name,
-            "item": record.index,
-            "attempt": record.attempt,
-            "failure": record.failure.value,
-            "host": record.host,
-            "job": record.job,
-            "message": record.message,
-        }
-        for name, status in plan.items()
-        for record in status.records
-        if record.failure is not None
-    ]
-    return {**_row(run, plan), "stages": stages, "failures": failures}
+def _watch(text: str | None, runs: Path, every_s: float) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    console = Console()
+    run = which_run(text, runs) if text else None
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        while True:
+            told = describe(run) if run is not None else None
+            table = (
+                _run_table(told) if told is not None else _rows_table([summary_row(each) for each in all_runs(runs)])
+            )
+            parts = Group(table, *_failure_lines(told)) if told is not None else table
+            # Without a terminal there is nothing to draw over: each look is printed below the last.
+            live.update(parts, refresh=True) if console.is_terminal else console.print(parts)
+            if told is not None and told["state"] in _ENDED:
+                break
+            time.sleep(every_s)
 
 
-def _row(run: Run, plan: Plan | None = None) -> dict[str, Any]:
-    plan = plan if plan is not None else read_plan(run)
-    records = [record for status in plan.values() for record in status.records]
-    beats = [record.heartbeat for record in records if record.heartbeat]
-    state = overall(plan).value
-    submitted = was_submitted(run)
-    if state == State.RUNNING and not submitted and not is_driven(run):
-        alive = any(record.is_alive() for record in records)
-        state = state if alive else "interrupted"
-    return {
-        "run": run.name,
-        "state": state,
-        "done": sum(record.state is State.DONE for record in records),
-        "items": len(records),
-        "where": read_assignment(run).cluster if submitted else run.config.where.executor,
-        "heartbeat_age_s": round(time.time() - max(beats), 1) if beats else None,
-        "directory": str(run.directory),
-    }
-
-
-def _current(run: Run) -> Plan:
-    if was_submitted(run) and not overall(read_plan(run)).ended:
-        from chorale.launch.slurm.clusters import find_cluster
-        from chorale.launch.slurm.settling import settle
-
-        try:
-            return settle(run, find_cluster(read_assignment(run).cluster))
-        except ChoraleError as error:
-            _log.warning("the queue cannot be asked (%s); what follows is from the run's directory alone", error)
-    return read_plan(run)
-
-
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def _show(*parts: RenderableType) -> None:
     from rich.console import Console
+
+    for part in parts:
+        Console().print(part, soft_wrap=isinstance(part, str), markup=False)
+
+
+def _rows_table(rows: list[dict[str, Any]]) -> RenderableType:
     from rich.table import Table
 
     table = Table("run", "state", "items", "where", "last sign of life")
     for row in rows:
         age = row["heartbeat_age_s"]
         table.add_row(row["run"], row["state"], f"{row['done']}/{row['items']}", row["where"], _ago(age))
-    Console().print(table if rows else "no runs here yet; `chorale run configs/autovector/tiny.yaml` makes one")
+    return table if rows else "no runs here yet; `chorale run configs/autovector/tiny.yaml` makes one"
 
 
-def _print_run(told: dict[str, Any]) -> None:
-    from rich.console import Console
+def _run_table(told: dict[str, Any]) -> RenderableType:
     from rich.table import Table
 
-    console = Console()
-    table = Table("stage", "state", "items", "attempts", "hosts", "seconds", title=f"{told['run']}: {told['state']}")
+    queued = any(stage["queue"] for stage in told["stages"])
+    columns = ["stage", "state", "items", "attempts", "hosts", "seconds", *(["queue"] if queued else [])]
+    table = Table(*columns, title=f"{told['run']}: {told['state']}")
     for stage in told["stages"]:
         items = ", ".join(f"{count} {state}" for state, count in stage["items"].items())
-        row = (stage["stage"], stage["state"], items, stage["attempts"], ", ".join(stage["hosts"]), stage["seconds"])
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
+        row = [stage["stage"], stage["state"], items, stage["attempts"], ", ".join(stage["hosts"]), stage["seconds"]]
+        table.add_row(*(str(cell) for cell in [*row, *([stage["queue"]] if queued else [])]))
+    return table
+
+
+def _failure_lines(told: dict[str, Any]) -> list[str]:
+    lines = []
     for failure in told["failures"]:
         where = " ".join(part for part in (failure["host"], failure["job"]) if part)
         line = f"{failure['stage']} item {failure['item']}: {failure['failure']}: {failure['message']}"
-        console.print(f"{line} [{where}]" if where else line, markup=False, soft_wrap=True)
+        lines.append(f"{line} [{where}]" if where else line)
+    return lines
 
 
 def _ago(seconds: float | None) -> str:

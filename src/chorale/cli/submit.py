@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from chorale.cli.carry import begin_run, fail_if_failed, prepare_here, stages_of
@@ -13,17 +12,15 @@ from chorale.cli.outcome import outcome_json, print_outcome
 from chorale.core.errors import InputError, WorkError
 from chorale.launch.begin import PREPARE
 from chorale.launch.plan import overall
-from chorale.launch.progress import PlanProgress
-from chorale.launch.slurm.assignment import Assignment, On, write_assignment
+from chorale.launch.slurm.assignment import Assignment, On, read_assignment, was_submitted, write_assignment
 from chorale.launch.slurm.clusters import Cluster, find_cluster, reaching
 from chorale.launch.slurm.executor import stage_parameters, submit_ready
 from chorale.launch.slurm.script import script_text
 from chorale.launch.slurm.settling import note_state, settle
 from chorale.launch.slurm.submissions import comment_of
+from chorale.launch.slurm.waiting import wait_for_end
 from chorale.runs.directory import Run, directory_of
 from chorale.runs.items import State
-
-_POLL_S = 1.0
 
 
 def main(words: list[str]) -> int:
@@ -67,6 +64,9 @@ def submit(
         ChoraleError: It could not be submitted, or, waited for, did not end well.
     """
     name, profile = _profile(cluster)
+    if on is None and was_submitted(run):
+        # Submitted again without saying otherwise, its stages run on what they ran on.
+        on = read_assignment(run).stages
     write_assignment(run, Assignment(cluster=name, stages=on or {}))
     plan = begin_run(run)
     if overall(plan) is State.DONE:
@@ -95,14 +95,7 @@ def _profile(cluster: str | None) -> tuple[str, Cluster]:
 
 
 def _wait(run: Run, cluster: Cluster) -> None:
-    with PlanProgress(run.name) as progress:
-        while True:
-            plan = settle(run, cluster)
-            progress.show(plan)
-            if overall(plan).ended:
-                break
-            time.sleep(_POLL_S)
-    note_state(run, plan)
+    plan = wait_for_end(run, cluster)
     fail_if_failed(plan)
     if overall(plan) is not State.DONE:
         raise WorkError(f"{run.name}: {overall(plan)}")

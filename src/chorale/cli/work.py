@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-
 from chorale.cli.carry import begin_run, fail_if_failed
 from chorale.cli.options import Parser, add_config, open_run, parse_with_overrides
-from chorale.core.errors import WorkError
 from chorale.core.logs import get_logger
 from chorale.launch.plan import overall, read_plan
-from chorale.launch.slurm.job import own_job_id
+from chorale.launch.slurm.job import own_job_id, stop_on_signals
 from chorale.launch.worker import work
-from chorale.runs.context import StopFlag
-from chorale.runs.items import State
 from chorale.runs.status import write_status
+from chorale.runs.stopping import GO_ON
 
 _log = get_logger(__name__)
 
@@ -30,14 +26,10 @@ def main(words: list[str]) -> int:
     options, overrides = parse_with_overrides(parser, words)
     run = open_run(options.config, overrides)
     begin_run(run)
-    stop = StopFlag()
-    for number in (signal.SIGUSR2, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     state = work(run, own_job_id(), stop)
     plan = read_plan(run)
     write_status(run, overall(plan))
     _log.info("%s: %s", run.name, state)
     fail_if_failed(plan)
-    if state is not State.DONE:
-        raise WorkError(f"{run.name}: stopped before its end", "the same command goes on")
-    return 0
+    return 0 if state.ended else GO_ON

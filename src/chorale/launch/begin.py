@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ def reopen_failed(run: Run) -> int:
 
 
 def reopen_stage(run: Run, name: str) -> int:
-    """Make every ended item of one stage pending again, and return how many there were.
+    """Make every ended item of one stage pending again, from its beginning, and return how many there were.
 
     Raises:
         InputError: The run has no such stage.
@@ -55,6 +56,8 @@ def reopen_stage(run: Run, name: str) -> int:
     if name not in plan:
         raise InputError(f"{run.name}: no stage {name!r}", f"its stages are: {', '.join(plan)}")
     ended = [record for record in plan[name].records if record.state.ended]
+    # A training that has come to its end has saved that, and would only be read back.
+    shutil.rmtree(run.checkpoints / name, ignore_errors=True)
     for record in ended:
         reopen(run.stage_directory(name), record)
     return len(ended)

@@ -7,12 +7,13 @@ import traceback
 
 from chorale.core.errors import ChoraleError, InputError
 from chorale.core.logs import get_logger
-from chorale.ranks.group import Group, SingleProcess
-from chorale.runs.context import Context, StopFlag
+from chorale.ranks.group import Group, PeerLostError, SingleProcess
+from chorale.runs.context import Context
 from chorale.runs.contract import Outcome, Stage
 from chorale.runs.directory import Run
 from chorale.runs.events import EventWriter, event_file
 from chorale.runs.items import Claim, Failure, State, SupersededError, claim, read_item
+from chorale.runs.stopping import StopFlag, StoppedError
 
 _log = get_logger(__name__)
 
@@ -46,15 +47,24 @@ def execute(
     attempt = group.broadcast(claimed.record.attempt if claimed is not None else 0)
     if not attempt:
         return read_item(directory, index).state
-    events = EventWriter(event_file(run.events, stage.name, index, attempt, group.rank))
     config = run.config
-    context = Context(run, stage, index, attempt, events, config.where, group, stop or StopFlag())
+    stop = StopFlag() if stop is None else stop
+    still_ours = claimed.check if claimed is not None else lambda: None
+    events = EventWriter(event_file(run.events, stage.name, index, attempt, group.rank), still_ours)
+    context = Context(run, stage, index, attempt, events, config.where, group, stop, still_ours)
     with claimed.heartbeat() if claimed is not None else contextlib.nullcontext():
         try:
             outcome = stage.load()(context, config) or Outcome()
             group.barrier()
             if claimed is not None:
                 _finish(run, claimed, outcome)
+        except SupersededError as error:
+            _log.warning("%s", error)
+        except StoppedError as error:
+            _log.info("%s", error)
+            if claimed is not None:
+                _pause(claimed, stop, error)
+            return State.PENDING
         except Exception as error:
             if claimed is not None:
                 _fail(claimed, error)
@@ -62,7 +72,8 @@ def execute(
                 raise
         finally:
             events.close()
-    if claimed is not None:
+    # A step that measured nothing has nothing to track.
+    if claimed is not None and events.path.exists():
         _track(run, stage, index)
     return read_item(directory, index).state
 
@@ -76,9 +87,18 @@ def _finish(run: Run, claimed: Claim, outcome: Outcome) -> None:
         _log.warning("%s", error)
 
 
+def _pause(claimed: Claim, stop: StopFlag, error: StoppedError) -> None:
+    try:
+        claimed.pause(Failure(stop.reason), str(error))
+    except SupersededError as superseded:
+        _log.warning("%s", superseded)
+
+
 def _fail(claimed: Claim, error: Exception) -> None:
     if isinstance(error, InputError):
         failure, message = Failure.INPUT, str(error)
+    elif isinstance(error, PeerLostError):
+        failure, message = Failure.LOST, str(error)
     elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         failure, message = Failure.OUT_OF_MEMORY, str(error)
     else:

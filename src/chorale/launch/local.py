@@ -17,6 +17,7 @@ from chorale.core.errors import WorkError
 from chorale.core.logs import get_logger
 from chorale.launch.plan import cancel_hopeless, overall, read_plan
 from chorale.launch.progress import PlanProgress
+from chorale.launch.snapshot import running, snapshot
 from chorale.launch.worker import work
 from chorale.runs.directory import Run
 from chorale.runs.items import State
@@ -123,7 +124,8 @@ def _start(executor: LocalExecutor, run: Run, rank: int) -> Job[str]:
     # submitit hides every GPU from a job that does not ask for one.
     own = [gpus[rank % len(gpus)]] if gpus else []
     executor.update_parameters(gpus_per_node=len(own), visible_gpus=own)
-    with _errors_to(run.logs / "local" / "controllers.log"):
+    # A worker that is replaced in the middle of a run must not meet source that was edited since.
+    with running(snapshot(run)), _errors_to(run.logs / "local" / "controllers.log"):
         return executor.submit(LocalWorker(str(run.directory)))
 
 

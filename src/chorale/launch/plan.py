@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chorale.core import files
+from chorale.core.errors import WorkError
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import Failure, ItemRecord, State, pronounce
@@ -51,15 +53,40 @@ Plan = Mapping[str, StageStatus]
 
 def read_plan(run: Run) -> Plan:
     """Return the declared stages of a run with how they stand, those that need others after them."""
-    declared = run.stages()
+    return order(run.stages(), run.items)
+
+
+def order(declared: Mapping[str, Stage], records: Callable[[Stage], Sequence[ItemRecord]]) -> Plan:
+    """Return a plan of ``declared`` stages, those that need others after them, with the ``records`` of each."""
     ordered: dict[str, StageStatus] = {}
     while len(ordered) < len(declared):
         rest = [stage for name, stage in declared.items() if name not in ordered]
         # A need that nobody has declared yet does not hold up the order; a circle is shown as it was declared.
         free = [s for s in rest if all(need in ordered or need not in declared for need in s.needs)] or rest[:1]
         for stage in free:
-            ordered[stage.name] = StageStatus(stage, run.items(stage))
+            ordered[stage.name] = StageStatus(stage, records(stage))
     return ordered
+
+
+def read_stage(run: Run, name: str) -> Stage | None:
+    """Return one declared stage, without looking at the others; None if no such stage is declared.
+
+    Raises:
+        WorkError: Its declaration is damaged.
+    """
+    path = run.stage_directory(name) / "stage.json"
+    if not path.exists():
+        return None
+    try:
+        return Stage.model_validate(files.read_json(path))
+    except ValueError as error:
+        raise WorkError(f"{path}: not a stage ({error})", "delete it and start the run again") from error
+
+
+def read_part(run: Run, names: Iterable[str]) -> Plan:
+    """Return how the named stages stand, those that are declared, without reading any other stage of the run."""
+    found = {name: stage for name in names if (stage := read_stage(run, name)) is not None}
+    return {name: StageStatus(stage, run.items(stage)) for name, stage in found.items()}
 
 
 def ready(plan: Plan) -> list[StageStatus]:

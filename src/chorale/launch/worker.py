@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterator
 from chorale.core.logs import get_logger
 from chorale.launch.execution import execute
 from chorale.launch.plan import Plan, cancel_hopeless, overall, ready
-from chorale.runs.context import StopFlag
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import Failure, ItemRecord, State, pronounce
+from chorale.runs.stopping import StopFlag
 
-MAX_ATTEMPTS = 3
-"""An item whose process died that often is given up: a fourth try would most likely take a fourth worker down."""
 _POLL_S = 0.5
 _log = get_logger(__name__)
 
@@ -40,7 +38,7 @@ def work(
         debug: Let exceptions of the experiment's code through.
         watch: Called with the plan before each item, for progress.
     """
-    stop = stop or StopFlag()
+    stop = StopFlag() if stop is None else stop
     while not stop:
         plan = cancel_hopeless(run)
         if watch is not None:
@@ -66,7 +64,8 @@ def _open_items(plan: Plan) -> Iterator[tuple[Stage, ItemRecord]]:
 
 
 def _give_up(run: Run, stage: Stage, record: ItemRecord) -> bool:
-    if record.state is not State.RUNNING or record.attempt < MAX_ATTEMPTS or record.is_alive():
+    # Another try would most likely take another worker down.
+    if record.state is not State.RUNNING or record.attempt <= run.config.where.retries or record.is_alive():
         return False
     message = f"its process died without a word in each of {record.attempt} attempts, last on {record.host}"
     pronounce(run.stage_directory(stage.name), record, Failure.KILLED, message)

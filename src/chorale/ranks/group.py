@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
-from chorale.core.errors import InputError, MissingExtraError
-from chorale.ranks.environment import read_environment
+from chorale.core.errors import InputError, MissingExtraError, WorkError
+from chorale.ranks.environment import host_name, read_environment
 
 T = TypeVar("T")
 GroupKind = Literal["ranks", "mpi"]
+TIMEOUT_S = 300.0
+"""Seconds that a rank waits for another before it gives up, unless told otherwise."""
+
+
+class PeerLostError(WorkError):
+    """Another rank is gone or does not answer; the fault is not this rank's, and another attempt may do well."""
 
 
 class Group(Protocol):
@@ -28,6 +37,15 @@ class Group(Protocol):
 
     def agree(self, flag: bool) -> bool:
         """Return True on every rank if ``flag`` is True on any."""
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Return the sum over ranks of each value, in double precision, on every rank; one small collective."""
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Return a context in which a collective that fails for want of a peer raises an error that names the peer.
+
+        Needed around collectives that others begin: torch's in a backward pass, DeepSpeed's.
+        """
 
     def close(self) -> None:
         """Leave the group."""
@@ -54,6 +72,14 @@ class SingleProcess:
         """Return ``flag``."""
         return flag
 
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Return ``values``."""
+        return list(values)
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Return a context that does nothing."""
+        return contextlib.nullcontext()
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -61,43 +87,105 @@ class SingleProcess:
 class TorchGroup:
     """Ranks joined by torch.distributed: NCCL where every rank has a GPU, gloo elsewhere.
 
-    Values are small Python objects; tensors go through the training backends.
+    Values are small Python objects; tensors go through the training backends. When a peer dies, whoever waits for it
+    raises a PeerLostError that names it: within seconds if its connection breaks, else after the time-out.
+
+    Args:
+        timeout_s: Seconds that a rank waits for another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        from datetime import timedelta
+
         import torch
         import torch.distributed as dist
+        from torch.distributed.rendezvous import rendezvous
+
+        from chorale.ranks.presence import Presence
 
         environment = read_environment()
-        self._dist = dist
+        self._dist, self._torch = dist, torch
         self.rank, self.size = environment.rank, environment.world_size
+        self.timeout_s = timeout_s
+        self._broken = False
+        patience = timedelta(seconds=timeout_s)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        dist.init_process_group(backend, rank=self.rank, world_size=self.size)
+        store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=patience))
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=patience)
+        hosts: list[Any] = [None] * self.size
+        dist.all_gather_object(hosts, host_name())
+        self._presence = Presence(store, self.rank, hosts)
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
-        self.gather(None)
+        self.total([])
 
     def broadcast(self, value: T) -> T:
         """Return rank 0's ``value`` on every rank."""
         box: list[Any] = [value]
-        self._dist.broadcast_object_list(box, src=0)
+        with self.watched():
+            self._dist.broadcast_object_list(box, src=0)
         result: T = box[0]
         return result
 
     def gather(self, value: T) -> list[T]:
         """Return every rank's ``value``, in order of rank, on every rank."""
         values: list[Any] = [None] * self.size
-        self._dist.all_gather_object(values, value)
+        with self.watched():
+            self._dist.all_gather_object(values, value)
         return values
 
     def agree(self, flag: bool) -> bool:
         """Return True on every rank if ``flag`` is True on any."""
-        return any(self.gather(flag))
+        return self.total([float(flag)])[0] > 0
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Return the sum over ranks of each value, in double precision, on every rank; one small collective."""
+        sums = self._torch.tensor([*values, 0.0], dtype=self._torch.float64)
+        with self.watched():
+            self._dist.all_reduce(sums)
+        result: list[float] = sums[:-1].tolist()
+        return result
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turn the failure of a collective for want of a peer into an error that names the peer.
+
+        Raises:
+            PeerLostError: A peer is gone, or did not answer within the time-out.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if not self._is_of_a_collective(error):
+                raise
+            self._broken = True
+            missing = self._presence.missing()
+            if not missing:
+                raise PeerLostError(
+                    f"rank {self.rank}: a collective failed, though every rank is there: {_first_line(error)}",
+                    f"if a rank was only slow, raise where.timeout_s above {self.timeout_s:g}",
+                ) from error
+            remedy = "look into its log; this attempt ends here"
+            raise PeerLostError(f"rank {self.rank}: lost {missing}", remedy) from error
 
     def close(self) -> None:
         """Leave the group."""
-        self._dist.destroy_process_group()
+        self._presence.close()
+        # The farewell is a collective too; with a peer gone it could only fail.
+        if not self._broken:
+            self._dist.destroy_process_group()
+
+    def _is_of_a_collective(self, error: RuntimeError) -> bool:
+        return isinstance(error, self._dist.DistError) or any(sign in str(error) for sign in _SIGNS)
+
+
+# Gloo raises plain RuntimeErrors; these stand in those that are about connections.
+_SIGNS = ("gloo", "Connection closed by peer", "Connection reset by peer", "Timed out waiting", "NCCL")
+
+
+def _first_line(error: RuntimeError) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 class MpiGroup:
@@ -140,12 +228,25 @@ class MpiGroup:
         """Return True on every rank if ``flag`` is True on any."""
         return any(self.gather(flag))
 
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Return the sum over ranks of each value, on every rank."""
+        return [sum(each) for each in zip(*self.gather(tuple(values)), strict=True)]
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Return a context that does nothing: MPI ends every process when one dies."""
+        return contextlib.nullcontext()
+
     def close(self) -> None:
         """Leave MPI's end to the interpreter's."""
 
 
-def open_group(kind: GroupKind) -> Group:
-    """Return the group of the processes that were started together; the null object if this is the only one."""
+def open_group(kind: GroupKind, timeout_s: float = TIMEOUT_S) -> Group:
+    """Return the group of the processes that were started together; the null object if this is the only one.
+
+    Args:
+        kind: What joins them.
+        timeout_s: Seconds that a rank of ``ranks`` waits for another before it gives up.
+    """
     if read_environment().world_size == 1:
         return SingleProcess()
-    return TorchGroup() if kind == "ranks" else MpiGroup()
+    return TorchGroup(timeout_s) if kind == "ranks" else MpiGroup()

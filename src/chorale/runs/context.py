@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,7 @@ from chorale.runs.directory import Run
 from chorale.runs.events import EventWriter
 from chorale.runs.items import ItemRecord
 from chorale.runs.placement import Where
-
-
-class StopFlag:
-    """Set when the work should stop at the next step boundary; a signal handler may set it."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def set(self) -> None:
-        """Ask for a stop."""
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
+from chorale.runs.stopping import StopFlag
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,8 @@ class Context:
         events: Where metrics go.
         where: Placement: device, threads, cache.
         ranks: The processes that share this item.
-        stop: True once the work should stop.
+        stop: True once the work should stop: save, then raise ``StoppedError``.
+        still_ours: Raises ``SupersededError`` if another attempt holds the item now; to be called before a commit.
     """
 
     run: Run
@@ -56,6 +43,7 @@ class Context:
     where: Where
     ranks: Group = field(default_factory=SingleProcess)
     stop: StopFlag = field(default_factory=StopFlag)
+    still_ours: Callable[[], None] = lambda: None
 
     @property
     def item(self) -> Any:
@@ -70,7 +58,7 @@ class Context:
     @property
     def checkpoints(self) -> Path:
         """Directory for this item's checkpoints."""
-        return self.run.directory / "checkpoints" / self.stage.name / f"{self.index:06d}"
+        return self.run.checkpoints / self.stage.name / f"{self.index:06d}"
 
     def log(self, step: int, **metrics: float) -> None:
         """Record metrics at ``step``."""

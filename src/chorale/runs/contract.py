@@ -58,6 +58,8 @@ class Resources(Config):
     """Hosts."""
     ranks_per_node: int | None = Field(None, ge=1)
     """Processes per host."""
+    per_task: int | None = Field(None, ge=1)
+    """Items of an array that one task of the job does one after the other, where each is small; 1 if not given."""
 
 
 def import_path(function: StageFunction | str) -> str:

@@ -71,6 +71,11 @@ class Run:
         return self.directory / "artifacts"
 
     @property
+    def checkpoints(self) -> Path:
+        """Directory of what trainings have saved, by stage and item."""
+        return self.directory / "checkpoints"
+
+    @property
     def logs(self) -> Path:
         """Directory of logs and of the launcher's files."""
         return self.directory / "logs"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from chorale.core.errors import InputError
 
+_ASK_EVERY_S = 1.0
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -35,14 +36,25 @@ class EventWriter:
 
     Args:
         path: ``<item>.<attempt>-<rank>.jsonl``; no other process writes it.
+        still_ours: Raises if another attempt holds the item now. A process that was frozen and wakes asks it before it
+            writes anything.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, still_ours: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._still_ours = still_ours
+        self._asked = time.monotonic()
         self._file: IO[str] | None = None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append ``metrics`` at ``step``; on disk when this returns, as far as other processes can see."""
+        """Append ``metrics`` at ``step``; on disk when this returns, as far as other processes can see.
+
+        Raises:
+            SupersededError: Another attempt holds the item.
+        """
+        if time.monotonic() - self._asked > _ASK_EVERY_S:
+            self._still_ours()
+            self._asked = time.monotonic()
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a", encoding="utf-8")

@@ -138,6 +138,10 @@ class Claim:
         """Write that this attempt failed, and why."""
         self._end(replace(self.record, state=state, failure=failure, message=" ".join(message.split())))
 
+    def pause(self, failure: Failure, message: str) -> None:
+        """Write that the attempt has saved itself and ended; the item is pending again."""
+        self._end(replace(self.record, state=State.PENDING, failure=failure, message=" ".join(message.split())))
+
     def heartbeat(self) -> AbstractContextManager[None]:
         """Give a sign of life every few seconds while the block runs."""
         return beating(self.path)
@@ -163,10 +167,21 @@ def read_items(directory: Path, count: int) -> list[ItemRecord]:
     return [_read(directory, index, newest[index]) if index in newest else ItemRecord(index) for index in range(count)]
 
 
+def read_attempts(directory: Path, index: int) -> list[ItemRecord]:
+    """Return every attempt at one item, oldest first."""
+    found: list[ItemRecord] = []
+    while _attempt_path(directory, index, len(found) + 1).exists():
+        found.append(_read(directory, index, len(found) + 1))
+    return found
+
+
 def read_item(directory: Path, index: int) -> ItemRecord:
     """Return the newest attempt at one item."""
-    attempts = [int(path.name.split(".")[1]) for path in directory.glob(f"{index:06d}.*.json")]
-    return _read(directory, index, max(attempts)) if attempts else ItemRecord(index)
+    attempt = 0
+    # Attempts are numbered without a gap. Listing the directory would cost each item of an array all the others.
+    while _attempt_path(directory, index, attempt + 1).exists():
+        attempt += 1
+    return _read(directory, index, attempt) if attempt else ItemRecord(index)
 
 
 def claim(directory: Path, index: int, job: str = "") -> Claim | None:
@@ -248,12 +263,23 @@ def _read(directory: Path, index: int, attempt: int) -> ItemRecord:
     return record
 
 
+# An attempt that has ended is never written again: whoever watches a wide array need not read it a second time.
+_ended: dict[Path, tuple[int, ItemRecord]] = {}
+
+
 def _parse(path: Path) -> ItemRecord:
     try:
+        written = path.stat()
+        known = _ended.get(path)
+        if known is not None and known[0] == written.st_mtime_ns:
+            return known[1]
         tree = files.read_json(path)
         failure = Failure(tree["failure"]) if tree["failure"] else None
-        heartbeat = path.stat().st_mtime
-        return ItemRecord(**{**tree, "state": State(tree["state"]), "failure": failure, "heartbeat": heartbeat})
+        heartbeat = written.st_mtime
+        record = ItemRecord(**{**tree, "state": State(tree["state"]), "failure": failure, "heartbeat": heartbeat})
+        if record.state.ended:
+            _ended[path] = (written.st_mtime_ns, record)
+        return record
     except (ChoraleError, KeyError, TypeError, ValueError, OSError) as error:
         raise WorkError(f"{path}: damaged ({error})", "delete it; the item is then done again") from error
 

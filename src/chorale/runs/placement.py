@@ -28,10 +28,14 @@ class Where(Config):
     """Name of a profile in ``slurm/clusters/``, or a path to one; needed by ``slurm``."""
     workers: int | None = Field(None, ge=1)
     """Worker processes of the local executor; the machine's cores if not given."""
+    retries: int = Field(2, ge=0)
+    """How often an item is tried again that was killed, ran out of memory or time, or lost its node."""
     threads: int = Field(1, ge=1)
     """Threads per process for torch."""
     device: DeviceChoice = "auto"
     """``auto`` takes a GPU where there is one."""
+    timeout_s: float = Field(300.0, gt=0)
+    """Seconds that a rank waits for another before it gives the other up for dead."""
     runs: AbsolutePath = Field(default_factory=lambda: _absolute(Path(os.environ.get("CHORALE_RUNS", "runs"))))
     """Root of the run directories, on a disk that every host sees. Default: ``$CHORALE_RUNS`` or ``./runs``."""
     cache: AbsolutePath = Field(default_factory=lambda: _absolute(Path(os.environ.get("CHORALE_CACHE", "cache"))))

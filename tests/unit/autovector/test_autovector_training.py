@@ -11,7 +11,16 @@ from chorale.experiments.autovector.config import RecipeConfig
 from chorale.experiments.autovector.embedding import embed
 from chorale.experiments.autovector.scoring import cosine_scores
 from chorale.experiments.autovector.space import SpaceConfig
-from chorale.experiments.autovector.training import ChunkSampler, build, cut, learning_rate, train
+from chorale.experiments.autovector.training import ChunkSampler, SpeakerTask, build, cut, learning_rate
+from chorale.ranks.config import BackendConfig
+from chorale.ranks.group import SingleProcess
+from chorale.runs.context import Context
+from chorale.runs.contract import Stage
+from chorale.runs.directory import Run
+from chorale.runs.events import EventWriter, read_events
+from chorale.runs.placement import Where
+from chorale.training.config import LoopConfig
+from chorale.training.loop import train
 
 pytestmark = pytest.mark.unit
 SPACE = SpaceConfig(width_multiplier=0.03125)
@@ -34,40 +43,40 @@ def made_up_speakers(n_speakers=4, per_speaker=5):
     return features, utterances
 
 
-def trained(recipe=RECIPE, seed=0, log=lambda step, metrics: None):
-    features, utterances = made_up_speakers()
-    network, loss = build(SIZES, len(utterances), recipe, seed)
-    return network, train(network, loss, ChunkSampler(features, utterances, recipe, seed), CPU, log)
+def trained(directory, recipe=RECIPE, seed=0, features=None):
+    """The mean loss of every logged interval."""
+    made_up, utterances = made_up_speakers()
+    sampler = ChunkSampler(features or made_up, utterances, recipe, seed)
+    task = SpeakerTask(build(SIZES, len(utterances), recipe, seed), sampler, BackendConfig(), SingleProcess(), CPU)
+    events = EventWriter(directory / "events" / "train" / "000000.1-0.jsonl")
+    context = Context(Run(directory), Stage(name="train", function="none:none"), 0, 1, events, Where())
+    train(task, LoopConfig(steps=recipe.steps, log_every=recipe.log_every), context, seed)
+    return [event.value for event in read_events(directory / "events", "train", 0) if event.name == "loss"]
 
 
 @pytest.mark.parametrize("kind", ["aam-softmax", "softmax"])
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_training_lowers_the_loss(kind, optimizer):
-    losses = []
-    trained(
-        RECIPE.model_copy(
-            update={"loss": kind, "optimizer": optimizer, "rate": 5e-3 if optimizer == "adamw" else 2e-2}
-        ),
-        log=lambda step, metrics: losses.append(metrics["loss"]),
-    )
+def test_training_lowers_the_loss(kind, optimizer, tmp_path):
+    changes = {"loss": kind, "optimizer": optimizer, "rate": 5e-3 if optimizer == "adamw" else 2e-2}
+    losses = trained(tmp_path, RECIPE.model_copy(update=changes))
     assert len(losses) == 6
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(dropout, tmp_path):
+    recipe = RECIPE.model_copy(update={"dropout": dropout})
     torch.manual_seed(1)
-    first = trained(seed=7)[1]
+    first = trained(tmp_path / "1", recipe, seed=7)
     torch.manual_seed(2)  # what happened to be drawn before must not matter
-    assert trained(seed=7)[1] == first
-    assert trained(seed=8)[1] != first
+    assert trained(tmp_path / "2", recipe, seed=7) == first
+    assert trained(tmp_path / "3", recipe, seed=8) != first
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_tells_the_step():
-    features, utterances = made_up_speakers()
-    features = [np.full_like(array, np.nan) for array in features]
-    network, loss = build(SIZES, len(utterances), RECIPE, 0)
+def test_a_loss_that_is_not_finite_stops_the_training_and_tells_the_step(tmp_path):
+    features = [np.full_like(array, np.nan) for array in made_up_speakers()[0]]
     with pytest.raises(WorkError, match="the loss is nan at step 1 of 60"):
-        train(network, loss, ChunkSampler(features, utterances, RECIPE, 0), CPU, lambda step, metrics: None)
+        trained(tmp_path, features=features)
 
 
 def test_a_batch_depends_on_its_step_alone():
@@ -99,7 +108,7 @@ def test_the_learning_rate_rises_and_then_falls_to_its_last_value():
 def test_an_embedding_does_not_depend_on_the_batch_it_is_in():
     features, _ = made_up_speakers()
     lengths = [len(array) for array in features]
-    network, _ = build(SIZES, 4, RECIPE, 0)
+    network = build(SIZES, 4, RECIPE, 0).network
     together = embed(network, features, lengths, range(len(features)), 10, 500, CPU)
     alone = np.concatenate([embed(network, features, lengths, [i], 10, 1, CPU) for i in range(len(features))])
     assert np.allclose(together, alone, atol=1e-6)
@@ -109,7 +118,7 @@ def test_an_embedding_does_not_depend_on_the_batch_it_is_in():
 
 def test_an_utterance_shorter_than_the_length_step_is_embedded_whole():
     utterance = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
-    network, _ = build(SIZES, 4, RECIPE, 0)
+    network = build(SIZES, 4, RECIPE, 0).network
     whole = network.eval()(torch.from_numpy(utterance[None])).detach().numpy()
     assert np.allclose(embed(network, [utterance], [7], [0], 10, 100, CPU), whole, atol=1e-6)
 

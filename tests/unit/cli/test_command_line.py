@@ -11,7 +11,10 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-VERBS = ("run", "submit", "work", "status", "logs", "cancel", "report", "corpora", "testbed", "bench", "autovector")
+VERBS = (
+    *("run", "submit", "work", "plan", "status", "logs", "cancel", "retry", "collect"),
+    *("report", "corpora", "testbed", "chaos", "bench", "autovector"),
+)
 TIMEOUT_S = 60
 
 

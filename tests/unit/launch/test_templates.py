@@ -27,6 +27,11 @@ export FLAVOUR=vanilla
 # end of setup
 
 srun chorale work "$@"
+
+# teardown
+status=$?
+exit $status
+# end of teardown
 """
 
 
@@ -53,6 +58,8 @@ def test_every_line_of_a_template_reaches_the_script(template: Path) -> None:
         "#SBATCH --array=0-4%3",
         "module load OpenMPI/4.1.4",
         "export FLAVOUR=vanilla",
+        "export CHORALE_SIGNAL_LEAD_S=300",
+        "status=$?",
     ):
         assert expected in lines
     (srun,) = [line for line in lines if line.startswith("srun ")]
@@ -98,6 +105,7 @@ def test_time_limits_are_read_as_slurm_reads_them(text: str, expected: int) -> N
     [
         ("--mem=3G", "-m 3G", "line 4: '-m' is not understood"),
         ("# end of setup", "# fin", "no lines '# setup' and '# end of setup'"),
+        ("# teardown", "# finally", "no lines '# teardown' and '# end of teardown'"),
         ("01:30:00", "soon", "time limit 'soon' is not understood"),
     ],
 )

@@ -1,6 +1,9 @@
 """A worker carries a run out; several share it; what fails is told, and what can never start is cancelled."""
 
 import multiprocessing
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 from chorale.launch.begin import reopen_failed, reopen_stage
 from chorale.launch.plan import first_failure, overall, read_plan
-from chorale.launch.worker import MAX_ATTEMPTS, work
+from chorale.launch.worker import work
 from chorale.runs.directory import Run
 from chorale.runs.items import Failure, State, summarise
 
@@ -101,12 +104,12 @@ def _work_in_child(directory: Path) -> None:
 def test_an_item_that_kills_every_process_is_given_up_after_a_few(new_run: RunMaker) -> None:
     run = new_run(die_at=1)
     context = multiprocessing.get_context("spawn")
-    for _ in range(MAX_ATTEMPTS + 1):
+    for _ in range(4):
         child = context.Process(target=_work_in_child, args=(run.directory,))
         child.start()
         child.join()
     record = read_plan(run)["squares-0"].records[1]
-    assert (record.failure, record.attempt) == (Failure.KILLED, MAX_ATTEMPTS)
+    assert (record.failure, record.attempt) == (Failure.KILLED, 1 + 2)
     assert overall(read_plan(run)) is State.DONE
 
 
@@ -144,3 +147,24 @@ def test_a_stage_whose_need_nobody_declares_is_cancelled_at_the_end(new_run: Run
     record = plan["orphan"].records[0]
     assert (record.state, record.message) == (State.CANCELLED, "needs stage never, which no stage declared")
     assert plan["heir"].state is State.CANCELLED
+
+
+def test_a_frozen_attempt_that_wakes_after_the_next_has_taken_over_writes_nothing(
+    new_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(numbers=1, generations=1, seconds=3)
+    frozen = multiprocessing.get_context("spawn").Process(target=_work_in_child, args=(run.directory,))
+    frozen.start()
+    events = run.events / "squares-0" / "000000.1-0.jsonl"
+    deadline = time.monotonic() + 30
+    while not (events.exists() and len(events.read_text().splitlines()) > 5) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(frozen.pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    before = {path: path.read_text() for path in run.directory.rglob("*.1*.json*")}
+    monkeypatch.setattr("chorale.runs.items.STALE_S", 1.0)
+    assert work(run) is State.DONE
+    os.kill(frozen.pid, signal.SIGCONT)
+    frozen.join()
+    assert {path: path.read_text() for path in before} == before
+    assert [r.attempt for r in read_plan(run)["squares-0"].records] == [2]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from chorale.core.errors import WorkError
@@ -19,16 +19,19 @@ from chorale.experiments.autovector.macs import mac_count, parameter_count
 from chorale.experiments.autovector.metrics import dcf_name, equal_error_rate, error_rates, min_dcf, sort_trials
 from chorale.experiments.autovector.network import SpeakerNetwork
 from chorale.experiments.autovector.scoring import cosine_scores
-from chorale.experiments.autovector.training import ChunkSampler, build, train
+from chorale.experiments.autovector.training import ChunkSampler, SpeakerTask, build
+from chorale.ranks.config import BackendConfig
 from chorale.ranks.device import pick_device, set_threads
 from chorale.runs.context import Context
+from chorale.training.config import LoopConfig
+from chorale.training.loop import Trained, train
 
 
 class Measured(NamedTuple):
-    """What one training gave.
+    """What one network gave.
 
     Attributes:
-        result: JSON: error rates, costs, loss, seconds.
+        result: JSON: error rates, costs, sizes; after a training also loss, seconds and seed.
         scores: Of the trials, ``(trials,)``.
     """
 
@@ -71,16 +74,54 @@ def measure(
     """Train the network of ``genome`` and score ``trials``.
 
     Raises:
+        StoppedError: The training was asked to stop, and has saved itself.
         WorkError: The loss is not finite, or the scores are constant or not finite.
     """
-    set_threads(context.where.threads)
-    device = pick_device(context.where.device)
-    sizes = architecture(genome, config.space, data.n_features)
-    started = time.monotonic()
-    network, loss = build(sizes, len(data.training), recipe, seed)
-    last_loss = train(network, loss, ChunkSampler(data.features, data.training, recipe, seed), device, context.log_all)
-    seconds = time.monotonic() - started
+    task, trained = train_network(genome, recipe, seed, data, BackendConfig(), config, context)
+    network = task.model.network
+    result, scores = score(genome, network, data, trials, config, pick_device(context.where.device))
+    result |= {"loss": trained.metrics["loss"], "seconds": round(trained.seconds, 3), "seed": seed}
+    context.log_all(recipe.steps, {"eer": result["eer"], "seconds": trained.seconds})
+    return Measured(result, scores)
 
+
+def train_network(
+    genome: Genome,
+    recipe: RecipeConfig,
+    seed: int,
+    data: SpeakerData,
+    backend: BackendConfig,
+    config: AutovectorConfig,
+    context: Context,
+) -> tuple[SpeakerTask, Trained]:
+    """Train the network of ``genome``, from its newest checkpoint if there is one; on ALL ranks.
+
+    Raises:
+        StoppedError: It was asked to stop, and has saved itself.
+        WorkError: The loss is not finite.
+    """
+    set_threads(context.where.threads)
+    model = build(architecture(genome, config.space, data.n_features), len(data.training), recipe, seed)
+    sampler = ChunkSampler(data.features, data.training, recipe, seed)
+    task = SpeakerTask(model, sampler, backend, context.ranks, pick_device(context.where.device))
+    loop = LoopConfig(steps=recipe.steps, log_every=recipe.log_every, checkpoint=config.checkpoint)
+    return task, train(task, loop, context, seed)
+
+
+def score(
+    genome: Genome,
+    network: SpeakerNetwork,
+    data: SpeakerData,
+    trials: TrialList,
+    config: AutovectorConfig,
+    device: torch.device,
+) -> Measured:
+    """Score ``trials`` with a trained network.
+
+    Raises:
+        WorkError: The scores are constant or not finite.
+    """
+    sizes = architecture(genome, config.space, data.n_features)
     centre = _embed(network, data, data.centring(config.evaluation.centring_utterances), config, device).mean(axis=0)
     rows, positions = np.unique(np.concatenate([trials.first, trials.second]), return_inverse=True)
     embeddings = _embed(network, data, rows.tolist(), config, device)
@@ -94,11 +135,7 @@ def measure(
         **{dcf_name(p): min_dcf(rates, p) for p in config.evaluation.p_targets},
         "parameters": parameter_count(sizes),
         "macs": mac_count(sizes, config.evaluation.mac_frames),
-        "loss": last_loss,
-        "seconds": round(seconds, 3),
-        "seed": seed,
     }
-    context.log_all(recipe.steps, {"eer": result["eer"], "seconds": seconds})
     return Measured(result, scores)
 
 

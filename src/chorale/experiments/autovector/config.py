@@ -11,7 +11,9 @@ from chorale.data.corpora.config import SpeakerCorpusConfig, SplitConfig, TrialC
 from chorale.experiments.autovector.search import SearchConfig
 from chorale.experiments.autovector.space import SpaceConfig
 from chorale.media.audio.config import FeatureConfig
+from chorale.ranks.config import BackendConfig
 from chorale.runs.contract import ExperimentConfig
+from chorale.training.config import CheckpointConfig
 
 
 class RecipeConfig(Config):
@@ -37,6 +39,8 @@ class RecipeConfig(Config):
     """Learning rate at the last step, at the end of half a cosine."""
     warmup_steps: int = Field(100, ge=0)
     """Steps over which the rate rises from 0."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the pooled values that training drops."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Of ``sgd``."""
     weight_decay: float = Field(1e-4, ge=0)
@@ -111,7 +115,19 @@ class AutovectorConfig(ExperimentConfig):
     """How candidates are trained."""
     search: SearchConfig = SearchConfig()
     """How they are chosen."""
+    backend: BackendConfig = BackendConfig()
+    """How ranks train one network together where ``search.algorithm`` is ``none``; a candidate is one process."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When trainings are saved. Changes no result."""
     finalists: FinalistsConfig = FinalistsConfig()
     """The comparison at the end."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Scoring and metrics."""
+
+    @model_validator(mode="after")
+    def _backend_fits(self) -> AutovectorConfig:
+        if self.search.algorithm != "none" and self.backend.kind != "single":
+            raise ValueError("backend: a search trains each candidate in one process; set search.algorithm to none")
+        if self.recipe.batch < self.backend.world_size:
+            raise ValueError(f"recipe.batch: one sample for each of {self.backend.world_size} ranks was expected")
+        return self

@@ -2,6 +2,7 @@
 
 ``lists`` -> ``features`` (array) -> ``store`` -> ``generation-000`` (array) -> ``breed-001`` -> ``generation-001`` ...
 -> ``select`` -> ``finalists`` (array) -> ``summary``; the array ``random`` runs beside the generations.
+Without a search: ``lists`` -> ``features`` (array) -> ``store`` -> ``train`` (ranks) -> ``summary``.
 """
 
 from __future__ import annotations
@@ -17,22 +18,39 @@ from chorale.experiments.autovector.results import (
     SELECT_STAGE,
     STORE_STAGE,
     SUMMARY_STAGE,
+    TRAIN_STAGE,
     breeding_stage,
     generation_stage,
 )
 from chorale.experiments.autovector.search import Individual, first_generation, random_arm
-from chorale.runs.contract import Stage
+from chorale.runs.contract import Resources, Stage
 
 _STAGES = "chorale.experiments.autovector.stages"
 
 
 def first_stages(config: AutovectorConfig) -> list[Stage]:
     """Return the stages known from the start; ``lists`` declares ``features``, breeding the generations to come."""
-    stages = [
+    data = [
         Stage(name=LISTS_STAGE, function=f"{_STAGES}.data:make_lists"),
         Stage(name=STORE_STAGE, function=f"{_STAGES}.data:close_store", needs=(FEATURES_STAGE,)),
-        candidate_array(RANDOM_STAGE, STORE_STAGE, random_arm(config.search, config.space, config.seed)),
     ]
+    return [*data, *(_single_network(config) if config.search.algorithm == "none" else _search(config))]
+
+
+def _single_network(config: AutovectorConfig) -> list[Stage]:
+    wished = Resources(nodes=config.backend.nodes, ranks_per_node=config.backend.ranks_per_node)
+    training = Stage(
+        name=TRAIN_STAGE,
+        function=f"{_STAGES}.network:train",
+        kind="ranks",
+        needs=(STORE_STAGE,),
+        resources=wished,
+    )
+    return [training, Stage(name=SUMMARY_STAGE, function=f"{_STAGES}.network:summarise", needs=(TRAIN_STAGE,))]
+
+
+def _search(config: AutovectorConfig) -> list[Stage]:
+    stages = [candidate_array(RANDOM_STAGE, STORE_STAGE, random_arm(config.search, config.space, config.seed))]
     if config.search.algorithm == "ageing-evolution":
         founders = first_generation(config.search, config.space, config.seed)
         stages += [candidate_array(generation_stage(0), STORE_STAGE, founders), after_generation(0, config)]

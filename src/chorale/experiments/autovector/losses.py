@@ -1,4 +1,7 @@
-"""Losses over speakers, each with its own classifier on top of the embedding."""
+"""Losses over speakers, each with its own classifier on top of the embedding.
+
+They are sums over samples: who calls divides by the size of the GLOBAL batch, of which a rank may see a slice.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from torch import Tensor, nn
 class AdditiveAngularMargin(nn.Module):
     """AAM-softmax (Deng et al. 2019, ArcFace, equation 3; for speakers Xiang et al. 2019, "Margin matters").
 
-    ``L = -mean log( exp(s cos(θ_y + m)) / (exp(s cos(θ_y + m)) + Σ_{j≠y} exp(s cos θ_j)) )`` where ``θ_j`` is the
+    ``L = -Σ log( exp(s cos(θ_y + m)) / (exp(s cos(θ_y + m)) + Σ_{j≠y} exp(s cos θ_j)) )`` where ``θ_j`` is the
     angle between the embedding and the weight vector of speaker j. Where ``θ_y + m`` passes π the cosine would rise
     again; there ``cos θ_y - m sin m`` takes its place, as in the authors' code.
 
@@ -31,9 +34,9 @@ class AdditiveAngularMargin(nn.Module):
         self.scale = scale
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> Tensor:
-        """Return the mean loss of ``embeddings`` ``(batch, dimension)`` with ``speakers`` ``(batch,)``."""
+        """Return the summed loss of ``embeddings`` ``(batch, dimension)`` with ``speakers`` ``(batch,)``."""
         cosine = F.linear(F.normalize(embeddings), F.normalize(self.weight))
-        return F.cross_entropy(self.logits(cosine, speakers), speakers)
+        return F.cross_entropy(self.logits(cosine, speakers), speakers, reduction="sum")
 
     def logits(self, cosine: Tensor, speakers: Tensor) -> Tensor:
         """Return scaled logits ``(batch, n_speakers)`` with the margin on each true speaker.
@@ -59,5 +62,5 @@ class SoftmaxLoss(nn.Module):
         self.output = nn.Linear(dimension, n_speakers)
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> Tensor:
-        """Return the mean loss of ``embeddings`` ``(batch, dimension)`` with ``speakers`` ``(batch,)``."""
-        return F.cross_entropy(self.output(embeddings), speakers)
+        """Return the summed loss of ``embeddings`` ``(batch, dimension)`` with ``speakers`` ``(batch,)``."""
+        return F.cross_entropy(self.output(embeddings), speakers, reduction="sum")

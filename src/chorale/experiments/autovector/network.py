@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from chorale.experiments.autovector.architecture import Architecture, FrameLayer
+from chorale.ranks.batch_norm import GlobalBatchNorm1d
+from chorale.training.dropout import SampleDropout
 
 _VARIANCE_FLOOR = 1e-6
 """The root's slope is unbounded at 0, and a channel that ReLU has silenced has variance 0."""
@@ -27,7 +29,7 @@ class TimeDelayLayer(nn.Module):
             dilation=layer.dilation,
             padding=layer.dilation * (layer.kernel // 2),
         )
-        self.normalisation = nn.BatchNorm1d(layer.outputs)
+        self.normalisation = GlobalBatchNorm1d(layer.outputs)
         self.skip = layer.skip
         self.projection = nn.Conv1d(layer.inputs, layer.outputs, 1, bias=False) if layer.projected else None
 
@@ -78,17 +80,23 @@ class AttentiveStatisticsPooling(nn.Module):
 
 
 class SpeakerNetwork(nn.Module):
-    """Frames in, one embedding out: the first affine layer after pooling, as in Kaldi."""
+    """Frames in, one embedding out: the first affine layer after pooling, as in Kaldi.
 
-    def __init__(self, sizes: Architecture) -> None:
+    Args:
+        sizes: Of its layers.
+        dropout: Share of the pooled values that training drops; our choice of the place.
+    """
+
+    def __init__(self, sizes: Architecture, dropout: float = 0.0) -> None:
         super().__init__()
         self.frames = nn.Sequential(*(TimeDelayLayer(layer) for layer in sizes.layers))
         self.pooling = _pooling(sizes)
+        self.dropout = SampleDropout(dropout)
         self.embedding = nn.Linear(sizes.pooled_width, sizes.embedding)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features ``(batch, time, n_features)`` to embeddings ``(batch, embedding)``."""
-        embedding: Tensor = self.embedding(self.pooling(self.frames(features.transpose(1, 2))))
+        embedding: Tensor = self.embedding(self.dropout(self.pooling(self.frames(features.transpose(1, 2)))))
         return embedding
 
 

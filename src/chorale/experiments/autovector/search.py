@@ -26,8 +26,8 @@ _TRIES = 100
 class SearchConfig(Config):
     """How genomes are sought. The paper's own search is not known; this is our choice."""
 
-    algorithm: Literal["ageing-evolution", "random"] = "ageing-evolution"
-    """``random`` runs the baseline alone."""
+    algorithm: Literal["ageing-evolution", "random", "none"] = "ageing-evolution"
+    """``random`` runs the baseline alone; ``none`` searches nothing and trains one x-vector, on one rank or many."""
     population: int = Field(20, ge=2)
     """Individuals alive; the first generation is the x-vector and random genomes, so many."""
     generations: int = Field(10, ge=0)

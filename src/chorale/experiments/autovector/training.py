@@ -1,26 +1,30 @@
-"""Training one network from scratch: a plain loop in which every draw is keyed by (seed, step, sample)."""
+"""Training one network: what the common loop does at each step, every draw keyed by (seed, step, sample)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from chorale.core.errors import WorkError
 from chorale.core.seeds import seed_for
 from chorale.experiments.autovector.architecture import Architecture
 from chorale.experiments.autovector.config import RecipeConfig
 from chorale.experiments.autovector.losses import AdditiveAngularMargin, SoftmaxLoss
 from chorale.experiments.autovector.network import SpeakerNetwork
+from chorale.ranks.backends.base import make_engine
+from chorale.ranks.config import BackendConfig
+from chorale.ranks.group import Group
+from chorale.training.dropout import place_samples
+from chorale.training.task import slice_of
 
 Features = Sequence[NDArray[np.float32]]
 """One array ``(frames, n_features)`` per utterance, read when it is asked for."""
-Log = Callable[[int, Mapping[str, float]], None]
 
 
 class ChunkSampler:
@@ -44,12 +48,17 @@ class ChunkSampler:
         self.recipe = recipe
         self.seed = seed
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return chunks ``(batch, time, n_features)`` and their speakers ``(batch,)`` for one step."""
+    def batch(self, step: int, samples: range | None = None) -> tuple[Tensor, Tensor]:
+        """Return chunks ``(batch, time, n_features)`` and their speakers ``(batch,)`` for one step.
+
+        Args:
+            step: Steps done before.
+            samples: Which samples of the step's batch; all if not given.
+        """
         shortest, longest = self.recipe.chunk_frames
         frames = Random(seed_for(self.seed, "chunk-frames", step)).randint(shortest, longest)
         chunks, speakers = [], []
-        for sample in range(self.recipe.batch):
+        for sample in range(self.recipe.batch) if samples is None else samples:
             random = Random(seed_for(self.seed, "chunk", step, sample))
             speaker = random.randrange(len(self.utterances))
             utterance = self.features[random.choice(self.utterances[speaker])]
@@ -75,55 +84,90 @@ def learning_rate(recipe: RecipeConfig, step: int) -> float:
     return recipe.final_rate + 0.5 * (recipe.rate - recipe.final_rate) * (1.0 + math.cos(math.pi * done))
 
 
-def build(sizes: Architecture, n_speakers: int, recipe: RecipeConfig, seed: int) -> tuple[SpeakerNetwork, nn.Module]:
+class SpeakerModel(nn.Module):
+    """The network and the loss with its classifier, trained as one.
+
+    Args:
+        network: Chunks to embeddings.
+        loss: Embeddings and speakers to a summed loss.
+    """
+
+    def __init__(self, network: SpeakerNetwork, loss: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+
+    def forward(self, chunks: Tensor, speakers: Tensor) -> Tensor:
+        """Return the loss of ``chunks`` ``(batch, time, n_features)`` summed over the batch."""
+        value: Tensor = self.loss(self.network(chunks), speakers)
+        return value
+
+
+def build(sizes: Architecture, n_speakers: int, recipe: RecipeConfig, seed: int) -> SpeakerModel:
     """Return the network and the loss with its classifier, with weights that depend on ``seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "weights"))
-        network = SpeakerNetwork(sizes)
+        network = SpeakerNetwork(sizes, recipe.dropout)
         if recipe.loss == "softmax":
-            return network, SoftmaxLoss(sizes.embedding, n_speakers)
-        return network, AdditiveAngularMargin(sizes.embedding, n_speakers, recipe.margin, recipe.scale)
+            return SpeakerModel(network, SoftmaxLoss(sizes.embedding, n_speakers))
+        loss = AdditiveAngularMargin(sizes.embedding, n_speakers, recipe.margin, recipe.scale)
+        return SpeakerModel(network, loss)
 
 
-def train(network: SpeakerNetwork, loss: nn.Module, sampler: ChunkSampler, device: torch.device, log: Log) -> float:
-    """Train ``network`` in place and return the mean loss of the last logged interval.
+class SpeakerTask:
+    """The training of one network, for the common loop.
 
     Args:
-        network: From :func:`build`.
-        loss: Likewise.
+        model: From :func:`build`.
         sampler: Where batches come from; its recipe says how many.
-        device: Where to compute.
-        log: Called with (step, metrics) at every interval.
-
-    Raises:
-        WorkError: The loss is not finite any more; the message names the step.
+        backend: How ranks compute together.
+        group: The ranks.
+        device: Where this rank computes.
     """
-    recipe = sampler.recipe
-    network.to(device).train()
-    loss.to(device).train()
-    optimizer = _optimizer([*network.parameters(), *loss.parameters()], recipe)
-    recent: list[float] = []
-    mean_loss = math.nan
-    for step in range(recipe.steps):
-        rate = learning_rate(recipe, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        chunks, speakers = sampler.batch(step)
-        value: Tensor = loss(network(chunks.to(device)), speakers.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(value)
-        optimizer.step()
-        recent.append(float(value.detach()))
-        if not math.isfinite(recent[-1]):
-            raise WorkError(f"the loss is {recent[-1]} at step {step + 1} of {recipe.steps}")
-        if (step + 1) % recipe.log_every == 0 or step + 1 == recipe.steps:
-            mean_loss = sum(recent) / len(recent)
-            log(step + 1, {"loss": mean_loss, "rate": rate})
-            recent.clear()
-    return mean_loss
+
+    def __init__(
+        self, model: SpeakerModel, sampler: ChunkSampler, backend: BackendConfig, group: Group, device: torch.device
+    ) -> None:
+        recipe = sampler.recipe
+        self.model = model
+        self._sampler, self._device = sampler, device
+        self._part = slice_of(recipe.batch, group.rank, group.size)
+        place_samples(model, self._part.first)
+        self.engine = make_engine(
+            "network", model, lambda parameters: _optimizer(parameters, recipe), backend, group, device
+        )
+        self.engines = (self.engine,)
+
+    def step(self, step: int) -> dict[str, float]:
+        """Do one step on this rank's slice of the batch, and return its part of the mean loss."""
+        engine = self.engine
+        chunks, speakers = self._sampler.batch(step, self._part.samples)
+        engine.module.train()
+        engine.set_rate(learning_rate(self._sampler.recipe, step))
+        engine.zero_grad()
+        with engine.autocast():
+            loss = engine.module(chunks.to(self._device), speakers.to(self._device)) / self._part.total
+        engine.backward(loss)
+        engine.step()
+        return {"loss": float(loss.detach())}
+
+    def gauges(self, step: int) -> dict[str, float]:
+        """Return the learning rate of the last step."""
+        return {"rate": learning_rate(self._sampler.recipe, step - 1)}
+
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Return nothing: trials are scored once, after the training."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: every draw is keyed by its step."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take nothing back."""
 
 
-def _optimizer(parameters: list[nn.Parameter], recipe: RecipeConfig) -> torch.optim.Optimizer:
+def _optimizer(parameters: Iterable[nn.Parameter], recipe: RecipeConfig) -> torch.optim.Optimizer:
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, lr=recipe.rate, momentum=recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
@@ -37,7 +37,14 @@ class Assignment(Config):
         """Return what ``stage`` runs on, with the template and resources decided."""
         chosen = next((on for pattern, on in self.stages.items() if fnmatch.fnmatch(stage.name, pattern)), On())
         wished = {**_given(stage.resources), **_given(chosen.resources)}
+        # The wish is for one item; a task that does several, one after the other, needs as many times as long.
+        if stage.kind == "array" and "minutes" in wished:
+            wished["minutes"] *= wished.get("per_task", 1)
         return On(template=chosen.template or _TEMPLATES[stage.kind], resources=Resources(**wished))
+
+    def per_task(self, stage: Stage) -> int:
+        """Return how many of a stage's items each task of its jobs does."""
+        return (self.on(stage).resources.per_task or 1) if stage.kind == "array" else 1
 
 
 def write_assignment(run: Run, assignment: Assignment) -> None:
@@ -55,5 +62,5 @@ def was_submitted(run: Run) -> bool:
     return (run.directory / _FILE).exists()
 
 
-def _given(resources: Resources) -> Mapping[str, float]:
+def _given(resources: Resources) -> dict[str, Any]:
     return {key: value for key, value in resources.model_dump().items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ _BY_STATE = {
 }
 # A shell says 128 + n when signal n ended its command.
 _SIGNAL_EXIT_BASE = 128
+# What slurmstepd and the kernel print when they end a task for its memory.
+_OUT_OF_MEMORY = re.compile(r"exceeded memory limit|oom.?kill|out of memory", re.IGNORECASE)
+_LAST_BYTES = 4096
 _COMPLETING_S = 30
 _POLL_S = 0.5
 
@@ -39,18 +43,27 @@ def pronounce_dead(run: Run, status: StageStatus, submissions: Sequence[Submissi
             continue
         state = _after_completing(job)
         if state is None or not state.is_active:
-            failure, message = diagnose(job, state, record)
+            failure, message = diagnose(job, state, record, _last_words(run, job))
             pronounce(run.stage_directory(status.stage.name), record, failure, message)
 
 
-def diagnose(job: str, state: JobState | None, record: ItemRecord) -> tuple[Failure, str]:
-    """Return why a job ended that left its item open, and a line about it."""
+def diagnose(job: str, state: JobState | None, record: ItemRecord, last_words: str = "") -> tuple[Failure, str]:
+    """Return why a job ended that left its item open, and a line about it.
+
+    Args:
+        job: The job.
+        state: What Slurm says about it; None if it has forgotten it.
+        record: The item's open attempt.
+        last_words: The end of what the job printed; Slurm does not always say otherwise that memory ran out.
+    """
     host = f" on {record.host}" if record.host else ""
     if state is None:
         return Failure.LOST, f"Slurm no longer knows job {job}{host}, and the item was left open"
     if state.state in _BY_STATE:
         failure, what = _BY_STATE[state.state]
         return failure, f"job {job} {what}{host}"
+    if _OUT_OF_MEMORY.search(last_words):
+        return Failure.OUT_OF_MEMORY, f"job {job} used more memory than it asked for{host}"
     number = state.exit_signal or max(0, state.exit_code - _SIGNAL_EXIT_BASE)
     if number:
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
@@ -59,6 +72,15 @@ def diagnose(job: str, state: JobState | None, record: ItemRecord) -> tuple[Fail
         Failure.LOST,
         f"job {job} ended as {state.state}, exit status {state.exit_code}{host}, and left the item open",
     )
+
+
+def _last_words(run: Run, job: str) -> str:
+    words = []
+    for path in run.logs.glob(f"slurm/{job}_*_log.err"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LAST_BYTES))
+            words.append(file.read().decode(errors="replace"))
+    return "\n".join(words)
 
 
 def _job_of(record: ItemRecord, submissions: Sequence[Submission]) -> str:

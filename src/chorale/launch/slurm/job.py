@@ -8,66 +8,104 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from chorale.core import logs
 from chorale.core.errors import WorkError
 from chorale.launch.execution import execute
+from chorale.launch.plan import Plan, read_part, read_stage
 from chorale.launch.slurm.assignment import read_assignment
-from chorale.launch.slurm.clusters import find_cluster
+from chorale.launch.slurm.clusters import Cluster, find_cluster
 from chorale.launch.slurm.executor import submit_ready
 from chorale.launch.slurm.rendezvous import set_rendezvous
+from chorale.launch.slurm.retrying import retry
 from chorale.launch.slurm.settling import note_state, settle
 from chorale.ranks.group import Group, SingleProcess, open_group
-from chorale.runs.context import StopFlag
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
-from chorale.runs.items import State
+from chorale.runs.items import State, read_item, reopen
+from chorale.runs.stopping import GO_ON, StopFlag, StopReason
 from chorale.tracking.export import track_run
 
 
 @dataclass(frozen=True)
 class ItemJob:
-    """What one job, or one task of an array, runs; pickled by submitit into the run's own directory."""
+    """What one task of a job does for one item."""
 
     directory: str
     stage: str
     index: int
 
-    def __call__(self) -> str:
+    def __call__(self, stop: StopFlag) -> str:
         """Do the item, submit what it declared, and return how it stands.
+
+        Args:
+            stop: Set when Slurm warns the task.
 
         Raises:
             WorkError: The item failed, so that Slurm shows the job as failed too.
+            SystemExit: The work has saved itself and wants to go on.
         """
-        logs.configure()
         run = Run(Path(self.directory))
         cluster = find_cluster(read_assignment(run).cluster)
-        stop = StopFlag()
-
-        def ask_to_stop(number: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        # submitit's own handler raises inside whatever the work is doing at that moment.
-        signal.signal(signal.SIGUSR2, ask_to_stop)
-        signal.signal(signal.SIGTERM, ask_to_stop)
-        plan = settle(run, cluster, upto=self.stage)
-        stage = plan[self.stage].stage
-        group = _join(stage)
+        stage = read_stage(run, self.stage)
+        if stage is None:
+            raise WorkError(f"{run.name}: there is no stage {self.stage}")
+        if not self._needs_have_ended(run, cluster, stage):
+            return self._wait_behind(run, cluster)
+        group = _join(stage, run.config.where.timeout_s)
         state = execute(run, stage, self.index, own_job_id(), stop, group=group)
         group.close()
-        if stage.kind != "array" and group.rank == 0:
-            # A thousand tasks of an array need not all look whether there is more to submit.
-            plan = submit_ready(run, cluster)
-            if note_state(run, plan) is State.DONE:
-                track_run(run)
+        if state is State.PENDING and stop:
+            # The batch script reads this and puts the job back.
+            raise SystemExit(GO_ON)
+        # A thousand tasks of an array need not all look whether there is more to submit.
+        looks_on = stage.kind != "array" and group.rank == 0
+        if looks_on and note_state(run, submit_ready(run, cluster)) is State.DONE:
+            track_run(run)
         if state is not State.DONE:
-            raise WorkError(f"{run.name}: {plan[self.stage].reason or f'{self.stage} is {state}'}")
+            record = read_item(run.stage_directory(self.stage), self.index)
+            raise WorkError(f"{run.name}: {self.stage} item {self.index}: {record.message or state}")
         return state.value
 
+    def _needs_have_ended(self, run: Run, cluster: Cluster, stage: Stage) -> bool:
+        """Find out how the stages this one needs ended, and try again what deserves it."""
+        if _all_ended(read_part(run, stage.needs), well=True):
+            return True
+        retry(run, settle(run, cluster, upto=self.stage), stage.needs)
+        return _all_ended(read_part(run, stage.needs))
 
-def _join(stage: Stage) -> Group:
+    def _wait_behind(self, run: Run, cluster: Cluster) -> str:
+        """Submit what is tried again, and this item once more behind it."""
+        directory = run.stage_directory(self.stage)
+        reopen(directory, read_item(directory, self.index))
+        note_state(run, submit_ready(run, cluster))
+        return State.PENDING.value
+
+
+def _all_ended(plan: Plan, well: bool = False) -> bool:
+    return all(status.state is State.DONE if well else status.state.ended for status in plan.values())
+
+
+def stop_on_signals() -> StopFlag:
+    """Return a flag that Slurm's warnings set: SIGUSR2 before the time limit, SIGTERM when the job is preempted.
+
+    Handlers only set the flag: at the next step boundary all ranks agree and save together. submitit's own handler,
+    which this replaces, saves on one rank, inside whatever the work is doing at that moment, and takes every job of ten
+    minutes or less for timed out.
+    """
+    stop = StopFlag()
+    reasons: dict[int, StopReason] = {signal.SIGUSR2: "time-limit", signal.SIGTERM: "preempted"}
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set(reasons[number])
+
+    for number in reasons:
+        signal.signal(number, ask_to_stop)
+    return stop
+
+
+def _join(stage: Stage, timeout_s: float) -> Group:
     if stage.kind == "ranks":
         set_rendezvous()
-    return open_group(stage.kind) if stage.kind in ("ranks", "mpi") else SingleProcess()
+    return open_group(stage.kind, timeout_s) if stage.kind in ("ranks", "mpi") else SingleProcess()
 
 
 def own_job_id() -> str:

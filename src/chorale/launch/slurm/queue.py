@@ -49,6 +49,33 @@ def queued_jobs() -> dict[str, str]:
     return dict(line.split("|", 1) for line in lines if "|" in line)
 
 
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job, or one task of an array, that waits or runs.
+
+    Attributes:
+        comment: What it was labelled with.
+        state: Slurm's word.
+        reason: Why it waits.
+        time_left: Until its time limit, as Slurm prints it.
+    """
+
+    comment: str
+    state: str
+    reason: str
+    time_left: str
+
+
+def waiting_and_running() -> list[QueuedJob]:
+    """Return this user's jobs in the queue, the tasks of an array one by one.
+
+    Raises:
+        WorkError: Slurm does not answer.
+    """
+    lines = _call("squeue", "--me", "--noheader", "--array", "--format=%k|%T|%r|%L").splitlines()
+    return [QueuedJob(*line.split("|", 3)) for line in lines]
+
+
 def find_job(comment: str) -> str | None:
     """Return the id of this user's job that bears ``comment``; None if Slurm remembers none."""
     for line in _call("squeue", "--me", "--noheader", "--states=all", "--format=%A|%F|%k").splitlines():

@@ -36,7 +36,13 @@ def parameters(template: Template, cluster: Cluster, wished: Resources, job_name
         "job_name": job_name,
         "time": limit,
         "signal_delay_s": _signal_lead_s(flags),
-        "setup": [f"module load {name}" for name in cluster.modules] + [*cluster.setup, *template.setup],
+        "setup": [
+            f"export CHORALE_SIGNAL_LEAD_S={_signal_lead_s(flags)}",
+            *(f"module load {name}" for name in cluster.modules),
+            *cluster.setup,
+            *template.setup,
+        ],
+        "teardown": list(template.teardown),
         "array_parallelism": _throttle(flags, cluster),
         "comment": comment,
     }
@@ -56,7 +62,7 @@ def script_text(parameters: dict[str, Any], folder: Path, items: int) -> str:
     """Return the batch script that submitit makes of ``parameters``, for showing."""
     from submitit.slurm import slurm
 
-    command = "python -u -m submitit.core._submit " + str(folder)
+    command = "python -u -m chorale.launch.slurm.task RUN STAGE NUMBER"
     text: str = slurm._make_sbatch_string(
         command=command, folder=folder, map_count=items if items > 1 else None, **parameters
     )

@@ -7,14 +7,20 @@ after. A submission that has no id was interrupted in between; its job, if there
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from chorale.core import files
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
 from chorale.runs.items import ItemRecord
+
+# A controller under load may take a minute to answer; after two, whoever asked it is dead.
+_SBATCH_AT_MOST_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Submission:
         attempts: For each of them the attempt it stood at when it was submitted; one that was reopened since differs.
         job: The job's id; empty while it is not known.
         comment: What the job was labelled with.
+        per_task: How many items each task of the job carries, one after the other.
     """
 
     number: int
@@ -34,14 +41,29 @@ class Submission:
     attempts: tuple[int, ...]
     job: str = ""
     comment: str = ""
+    per_task: int = 1
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the job has; one task is a plain job, more are an array."""
+        return math.ceil(len(self.items) / self.per_task)
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {index: place for place, index in enumerate(self.items)}
+
+    def items_of(self, task: int) -> tuple[int, ...]:
+        """Return the items that task ``task`` carries, in the order in which it does them."""
+        return self.items[task * self.per_task : (task + 1) * self.per_task]
 
     def job_of(self, index: int) -> str:
         """Return the id of the job, or of the array task, that carries item ``index``."""
-        return f"{self.job}_{self.items.index(index)}" if len(self.items) > 1 else self.job
+        return f"{self.job}_{self._places[index] // self.per_task}" if self.tasks > 1 else self.job
 
     def carries(self, record: ItemRecord) -> bool:
         """Say whether this submission is for the item as it stands now."""
-        return (record.index, record.attempt) in zip(self.items, self.attempts, strict=True)
+        place = self._places.get(record.index)
+        return place is not None and self.attempts[place] == record.attempt
 
 
 def comment_of(run: Run, stage: str, number: int) -> str:
@@ -51,17 +73,23 @@ def comment_of(run: Run, stage: str, number: int) -> str:
 
 def read_submissions(run: Run, stage: str) -> list[Submission]:
     """Return a stage's submissions, oldest first."""
-    found = []
-    for path in run.stage_directory(stage).glob("submission.*.json"):
-        tree = files.read_json(path)
-        found.append(Submission(**{**tree, "items": tuple(tree["items"]), "attempts": tuple(tree["attempts"])}))
-    return sorted(found, key=lambda submission: submission.number)
+    numbers = [int(path.name.split(".")[1]) for path in run.stage_directory(stage).glob("submission.*.json")]
+    return [read_submission(run, stage, number) for number in sorted(numbers)]
 
 
-def open_submission(run: Run, stage: Stage, records: Sequence[ItemRecord], number: int) -> Submission | None:
+def read_submission(run: Run, stage: str, number: int) -> Submission:
+    """Return one submission of a stage."""
+    tree = files.read_json(_path(run, stage, number))
+    return Submission(**{**tree, "items": tuple(tree["items"]), "attempts": tuple(tree["attempts"])})
+
+
+def open_submission(
+    run: Run, stage: Stage, records: Sequence[ItemRecord], number: int, per_task: int = 1
+) -> Submission | None:
     """Take the right to submit items of a stage; None if another process has it."""
     items, attempts = tuple(r.index for r in records), tuple(r.attempt for r in records)
-    submission = Submission(number, items, attempts, comment=comment_of(run, stage.name, number))
+    comment = comment_of(run, stage.name, number)
+    submission = Submission(number, items, attempts, comment=comment, per_task=per_task)
     made = files.create_exclusively(_path(run, stage.name, number), json.dumps(asdict(submission)))
     return submission if made else None
 
@@ -71,6 +99,12 @@ def close_submission(run: Run, stage: str, submission: Submission, job: str) -> 
     closed = replace(submission, job=job)
     files.write_json(_path(run, stage, submission.number), asdict(closed))
     return closed
+
+
+def was_left_open(run: Run, stage: str, submission: Submission) -> bool:
+    """Say whether a submission without a job is older than any call of ``sbatch`` takes: nobody will fill it in."""
+    opened = _path(run, stage, submission.number).stat().st_mtime
+    return not submission.job and time.time() - opened > _SBATCH_AT_MOST_S
 
 
 def drop_submission(run: Run, stage: str, submission: Submission) -> None:

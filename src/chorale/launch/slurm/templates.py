@@ -1,7 +1,8 @@
 """Batch templates: one file serves ``sbatch`` by hand and submitit.
 
 A template is a batch script. Its ``#SBATCH`` lines, and the lines between ``# setup`` and ``# end of setup`` (module
-loads, exports), are read from it; what comes after runs only when the file is given to ``sbatch`` by hand.
+loads, exports) and between ``# teardown`` and ``# end of teardown`` (what follows the work), are read from it; what
+stands between the two runs only when the file is given to ``sbatch`` by hand.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from chorale.core.errors import InputError
 from chorale.launch.slurm.places import slurm_directory
 
 Flags = Mapping[str, str | Literal[True]]
-SETUP_BEGIN = "# setup"
-SETUP_END = "# end of setup"
 _SBATCH = "#SBATCH "
 
 
@@ -30,11 +29,13 @@ class Template:
         path: The file.
         flags: ``sbatch`` options without their dashes; True for one that takes no value.
         setup: Lines of shell that run before the work.
+        teardown: Lines of shell that run after it; ``$?`` is the work's exit status.
     """
 
     path: Path
     flags: Flags
     setup: tuple[str, ...]
+    teardown: tuple[str, ...]
 
 
 def read_template(name: str) -> Template:
@@ -55,11 +56,7 @@ def read_template(name: str) -> Template:
             for flag in _words(path, number, line.removeprefix(_SBATCH)):
                 key, equals, value = flag.removeprefix("--").partition("=")
                 flags[key] = value if equals else True
-    try:
-        setup = lines[lines.index(SETUP_BEGIN) + 1 : lines.index(SETUP_END)]
-    except ValueError:
-        raise InputError(f"{path}: no lines {SETUP_BEGIN!r} and {SETUP_END!r}", "put them around the set-up") from None
-    return Template(path, flags, tuple(setup))
+    return Template(path, flags, _section(path, lines, "setup"), _section(path, lines, "teardown"))
 
 
 def minutes(text: str) -> int:
@@ -81,6 +78,13 @@ def minutes(text: str) -> int:
     else:
         hours, (minute, second) = 0, (*numbers, 0)[:2]
     return int(days or 0) * 24 * 60 + hours * 60 + minute + (1 if second else 0)
+
+
+def _section(path: Path, lines: list[str], name: str) -> tuple[str, ...]:
+    begin, end = f"# {name}", f"# end of {name}"
+    if begin not in lines or end not in lines:
+        raise InputError(f"{path}: no lines {begin!r} and {end!r}", f"put them around the {name}")
+    return tuple(lines[lines.index(begin) + 1 : lines.index(end)])
 
 
 def _words(path: Path, number: int, text: str) -> list[str]:

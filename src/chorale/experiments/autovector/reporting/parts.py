@@ -6,15 +6,18 @@ from typing import Any
 
 from chorale.core import files
 from chorale.experiments.autovector.config import AutovectorConfig
-from chorale.experiments.autovector.reporting.plots import det_plot, front_plot, search_plot
+from chorale.experiments.autovector.reporting.plots import det_plot, front_plot, loss_plot, search_plot
 from chorale.experiments.autovector.reporting.tables import all_candidates, failures, final_table, finalists_table
 from chorale.experiments.autovector.results import SUMMARY_FILE, candidates
 from chorale.runs.directory import Run
 from chorale.runs.parts import Part, Text
 
+_TRAINING = "The loss so far stands below; the test trials are scored after the training."
+
 
 def report_parts(run: Run, config: AutovectorConfig) -> list[Part]:
     """Return the page of a search: the result with its caution, plots, failures, every candidate, what is whose."""
+    searching = config.search.algorithm != "none"
     known = candidates(run)
     summary_path = run.artifacts / SUMMARY_FILE
     summary = files.read_json(summary_path) if summary_path.exists() else None
@@ -22,13 +25,19 @@ def report_parts(run: Run, config: AutovectorConfig) -> list[Part]:
     if summary is None:
         ended = sum(candidate.record.state.ended for candidate in known)
         body = f"{ended} of {len(known)} candidates declared so far have ended; the final comparison comes last."
-        parts.append(Text("The search goes on", body))
+        parts.append(Text("The search goes on", body) if searching else Text("The training goes on", _TRAINING))
     else:
         parts += [Text("What was measured", summary["verdict"]), final_table(summary, config)]
-    parts += [_caution(config, summary), search_plot(known), front_plot(known, config)]
+    parts.append(_caution(config, summary))
+    if searching:
+        parts += [search_plot(known), front_plot(known, config)]
+    else:
+        parts.append(loss_plot(run))
     if summary is not None:
         parts += [det_plot(run, summary, config), finalists_table(summary, config)]
-    return [*parts, failures(known), all_candidates(known, config), _what_is_whose()]
+    if searching:
+        parts += [failures(known), all_candidates(known, config)]
+    return [*parts, _what_is_whose()]
 
 
 def _caution(config: AutovectorConfig, summary: dict[str, Any] | None) -> Text:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chorale.experiments.autovector.comparison import NETWORKS
+from chorale.experiments.autovector.comparison import NETWORKS, XVECTOR
 from chorale.experiments.autovector.config import AutovectorConfig
 from chorale.experiments.autovector.genome import describe
 from chorale.experiments.autovector.metrics import det_curve, error_rates, sort_trials
-from chorale.experiments.autovector.results import Arm, Candidate, of_arm
+from chorale.experiments.autovector.results import TRAIN_STAGE, Arm, Candidate, of_arm
 from chorale.experiments.autovector.score_file import read_scores
 from chorale.runs.directory import Run
+from chorale.runs.events import read_events
 from chorale.runs.parts import Plot, Series
 
 _ARMS: dict[Arm, str] = {"evolution": "evolution", "random": "random"}
@@ -73,6 +74,13 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
         if not front or error < front[-1][1]:
             front.append((cost, error))
     return front
+
+
+def loss_plot(run: Run) -> Plot:
+    """Return the loss of the one training of a run that searches nothing."""
+    losses = [event for event in read_events(run.events, TRAIN_STAGE, 0) if event.name == "loss"]
+    series = [Series(XVECTOR, [float(event.step) for event in losses], [event.value for event in losses])]
+    return Plot("Training", "step", "loss", series if losses else [])
 
 
 def det_plot(run: Run, summary: dict[str, Any], config: AutovectorConfig) -> Plot:

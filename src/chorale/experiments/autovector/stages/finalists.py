@@ -12,7 +12,7 @@ from chorale.core import files
 from chorale.core.errors import WorkError
 from chorale.experiments.autovector.comparison import BEST, NETWORKS, RANDOM_MEDIAN, XVECTOR, compare, verdict
 from chorale.experiments.autovector.config import AutovectorConfig
-from chorale.experiments.autovector.dataset import SpeakerData
+from chorale.experiments.autovector.dataset import SpeakerData, TrialList
 from chorale.experiments.autovector.declaration import finalists_array
 from chorale.experiments.autovector.genome import Genome, genome_hash, read_genome
 from chorale.experiments.autovector.results import (
@@ -106,15 +106,22 @@ def summarise(context: Context, config: AutovectorConfig) -> Outcome:
         "verdict": verdict(rows, best_is_xvector),
         "scores": {network: names[network] for network in NETWORKS if network in names},
         "failed_finalists": failed,
-        "mac_frames": config.evaluation.mac_frames,
         "best_is_xvector": best_is_xvector,
-        "target_trials": int(trials.labels.sum()),
-        "non_target_trials": len(trials.labels) - int(trials.labels.sum()),
-        "test_speakers": len(np.union1d(trials.first_speaker, trials.second_speaker)),
+        **describe_trials(trials, config),
     }
     summary |= count_trainings([*(candidate.record for candidate in candidates(context.run)), *records])
     files.write_json(context.artifacts / SUMMARY_FILE, summary)
     return Outcome(summary)
+
+
+def describe_trials(trials: TrialList, config: AutovectorConfig) -> dict[str, Any]:
+    """Return what the final table says about its trials and its costs."""
+    return {
+        "mac_frames": config.evaluation.mac_frames,
+        "target_trials": int(trials.labels.sum()),
+        "non_target_trials": len(trials.labels) - int(trials.labels.sum()),
+        "test_speakers": len(np.union1d(trials.first_speaker, trials.second_speaker)),
+    }
 
 
 def _same(one: Genome | None, other: Genome | None) -> bool:

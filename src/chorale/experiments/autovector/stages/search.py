@@ -33,6 +33,7 @@ def candidate(context: Context, config: AutovectorConfig) -> Outcome:
     """Train and score one candidate on the search-dev trials, unless its result is known.
 
     Raises:
+        StoppedError: The training was asked to stop, and has saved itself.
         WorkError: The training diverged or the scores collapsed; the search counts that as the worst fitness.
     """
     individual = Individual.from_json(context.item)
@@ -77,6 +78,8 @@ def known_or_measured(
         write_scores(kept_scores, trials.labels, scores)
         write_scores(scores_file, trials.labels, scores)
     cache.put(key, result)
+    # The result is kept; what the training would have gone on from is of no more use.
+    shutil.rmtree(context.checkpoints, ignore_errors=True)
     return {**result, "source": "executed"}
 
 

@@ -1,0 +1,98 @@
+"""Jobs run the code they were submitted with: a copy of the package in the run's own directory.
+
+``<run>/code/<hash of its content>/chorale`` is made once and never changed, so an edit between submission and start
+reaches no job, and what a job submits in its turn runs the same copy. Experiments of other packages are not copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from chorale.core import files
+from chorale.core.logs import get_logger
+from chorale.runs.directory import Run
+
+_PACKAGE = Path(__file__).parents[1]
+_HASH_DIGITS = 12
+_NEWEST = "newest"
+_log = get_logger(__name__)
+
+
+def snapshot(run: Run) -> Path:
+    """Return the directory to put first on ``PYTHONPATH``: a copy of this process's package, made if it is new.
+
+    Says so where the run's earlier jobs were submitted with other code.
+
+    Raises:
+        InputError: The run's directory cannot be written.
+    """
+    root = run.directory / "code"
+    # A job's own package is such a copy already.
+    if _PACKAGE.parent.parent == root:
+        return _PACKAGE.parent
+    digest = content_hash(_PACKAGE)
+    if not (root / digest).exists():
+        _copy(_PACKAGE, root / digest)
+    newest = root / _NEWEST
+    before = newest.read_text(encoding="utf-8").strip() if newest.exists() else digest
+    if before != digest:
+        _log.warning(
+            "%s: the code has changed since jobs were last submitted (%s, now %s); new jobs run the new code",
+            run.name,
+            before,
+            digest,
+        )
+    if before != digest or not newest.exists():
+        files.write_text(newest, f"{digest}\n")
+    return root / digest
+
+
+@contextlib.contextmanager
+def running(code: Path) -> Iterator[None]:
+    """Let processes that are started in the block run ``code``."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(code), before] if before else [str(code)])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def content_hash(package: Path) -> str:
+    """Return 12 hexadecimal digits of the SHA-256 of a package's files, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:_HASH_DIGITS]
+
+
+def _copy(package: Path, folder: Path) -> None:
+    temporary = folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.part")
+    try:
+        # Compiled files come along, and times are kept, so that a thousand tasks need not compile anew.
+        shutil.copytree(package, temporary / package.name)
+        # Another process may have been first with the same copy.
+        with contextlib.suppress(FileExistsError):
+            _rename(temporary, folder)
+    except OSError as error:
+        raise files.not_writable(folder.parent, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise

@@ -1,0 +1,48 @@
+"""torch's DistributedDataParallel, made to sum gradients over ranks instead of averaging them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from chorale.ranks.backends.base import OptimizerFactory
+from chorale.ranks.backends.single import SingleEngine
+from chorale.ranks.config import BackendConfig
+from chorale.ranks.group import Group
+
+
+class DdpEngine(SingleEngine):
+    """See :func:`~chorale.ranks.backends.base.make_engine` for the arguments."""
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        optimizer: OptimizerFactory,
+        config: BackendConfig,
+        group: Group,
+        device: torch.device,
+    ) -> None:
+        super().__init__(name, network, optimizer, config, group, device)
+        own_gpu = [device.index or 0] if device.type == "cuda" else None
+        # Buffers are equal already where batch statistics are global; broadcasting them would cost a collective.
+        with warnings.catch_warnings():
+            # torch 2.13 has a new name for ``broadcast_buffers``, which 2.11 does not know.
+            warnings.simplefilter("ignore", FutureWarning)
+            parallel = DistributedDataParallel(self.network, device_ids=own_gpu, broadcast_buffers=False)
+        # torch reads a hook's annotations and stumbles over those of this module, which are strings.
+        parallel.register_comm_hook(None, lambda state, bucket: _sum_over_ranks(bucket))
+        self.module = parallel
+
+
+def _sum_over_ranks(bucket: Any) -> torch.futures.Future[Tensor]:
+    work = dist.all_reduce(bucket.buffer(), async_op=True)
+    if work is None:
+        raise RuntimeError("this process is not in the group")
+    future: torch.futures.Future[list[Tensor]] = work.get_future()
+    return future.then(lambda done: done.value()[0])

@@ -1,0 +1,69 @@
+"""Batch normalisation over the GLOBAL batch, on a CPU too, where torch's SyncBatchNorm refuses to work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """A differentiable sum over ranks: each rank's input counts in every rank's loss, so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        """Return the sum of ``value`` over ranks."""
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Return the sum of the gradients over ranks."""
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def sum_over_ranks(value: Tensor) -> Tensor:
+    """Return the sum of ``value`` over ranks, through which gradients flow."""
+    total: Tensor = _SumOverRanks.apply(value)  # type: ignore[no-untyped-call]  # torch gives apply no types
+    return total
+
+
+class GlobalBatchNorm1d(nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) with mean and variance of all ranks' slices together.
+
+    With one process it is torch's own. With several, one sum over ranks gives mean and count, a second the variance
+    about that mean, which does not cancel. Ranks may hold slices of different length.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise ``(batch, channels)`` or ``(batch, channels, time)`` per channel."""
+        if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
+            alone: Tensor = super().forward(features)
+            return alone
+        over = [dimension for dimension in range(features.dim()) if dimension != 1]
+        counted = features.new_tensor([features.numel() / features.shape[1]], dtype=torch.float32)
+        sums = sum_over_ranks(torch.cat([features.float().sum(over), counted]))
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
+        shape = [1, -1] + [1] * (features.dim() - 2)
+        centred = features.float() - mean.view(shape)
+        variance = sum_over_ranks(centred.square().sum(over)) / count
+        self._note(mean.detach(), variance.detach() * count / (count - 1))
+        normalised = centred * torch.rsqrt(variance + self.eps).view(shape)
+        if self.affine:
+            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
+        result: Tensor = normalised.to(features.dtype)
+        return result
+
+    def _note(self, mean: Tensor, unbiased_variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(unbiased_variance, share)

@@ -1,0 +1,39 @@
+"""How the ranks of one training compute together. Part of a run's identity: another backend adds in another order."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from chorale.core.config import Config
+
+BackendKind = Literal["single", "ddp", "deepspeed"]
+
+
+class BackendConfig(Config):
+    """The engine that carries out forward, backward and step."""
+
+    kind: BackendKind = "single"
+    """``single``: one process; ``ddp``: torch's DistributedDataParallel; ``deepspeed``: DeepSpeed with ZeRO."""
+    zero_stage: Literal[0, 1, 2, 3] = 2
+    """What DeepSpeed splits between ranks: nothing, optimizer state, also gradients, also parameters."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16`` computes under autocast; parameters, optimizer and sums over ranks stay fp32."""
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest global L2 norm of the gradients; not clipped if not given."""
+    nodes: int = Field(1, ge=1)
+    """Hosts that the training wishes for."""
+    ranks_per_node: int = Field(1, ge=1)
+    """Processes per host, one per GPU where there are GPUs."""
+
+    @model_validator(mode="after")
+    def _one_process_if_single(self) -> BackendConfig:
+        if self.kind == "single" and self.world_size > 1:
+            raise ValueError(f"kind: single is one process, and {self.world_size} are wished for; choose ddp")
+        return self
+
+    @property
+    def world_size(self) -> int:
+        """Processes that the training wishes for; one process alone may carry it out too."""
+        return self.nodes * self.ranks_per_node
