@@ -91,7 +91,8 @@ def test_the_search_goes_on_when_the_shell_that_submitted_it_is_killed(config: P
 
 
 def test_a_cancelled_and_a_killed_task_are_told_apart_and_the_search_finishes(config: Path) -> None:
-    chorale("submit", config, "--cluster", "testbed", "--seconds", "8", "--generations", "1")
+    words = (config, "--seconds", "8", "--generations", "1", "--where.retries", "0")
+    chorale("submit", *words, "--cluster", "testbed")
     running = wait_for("all items' start", lambda: (r := records(config, "squares-0")) and len(r) == 4 and r)
     subprocess.run(["scancel", running[1]["job"]], check=True)
     os.kill(running[2]["pid"], signal.SIGKILL)

@@ -67,7 +67,9 @@ class ItemJob:
 
     def _needs_have_ended(self, run: Run, cluster: Cluster, stage: Stage) -> bool:
         """Find out how the stages this one needs ended, and try again what deserves it."""
-        if _all_ended(read_part(run, stage.needs), well=True):
+        part = read_part(run, stage.needs)
+        # A tolerant stage is done in spite of failed items, of which some may deserve another try.
+        if all(record.state is State.DONE for status in part.values() for record in status.records):
             return True
         retry(run, settle(run, cluster, upto=self.stage), stage.needs)
         return _all_ended(read_part(run, stage.needs))
@@ -80,8 +82,8 @@ class ItemJob:
         return State.PENDING.value
 
 
-def _all_ended(plan: Plan, well: bool = False) -> bool:
-    return all(status.state is State.DONE if well else status.state.ended for status in plan.values())
+def _all_ended(plan: Plan) -> bool:
+    return all(status.state.ended for status in plan.values())
 
 
 def stop_on_signals() -> StopFlag:
