@@ -58,7 +58,13 @@ def _fail_if_skipped(report):
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the counting experiment, in this process and in those it starts, as a package of somebody else's."""
-    plugin = Path(__file__).parent / "plugin"
+    return install_plugin(monkeypatch)
+
+
+def install_plugin(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the experiments of ``tests/plugin``, and the programs they import, on the path here and in jobs."""
+    plugin, programs = (Path(__file__).parent / name for name in ("plugin", "programs"))
     monkeypatch.syspath_prepend(str(plugin))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")]))
+    paths = [str(plugin), str(programs), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     return plugin

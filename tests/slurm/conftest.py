@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def on_testbed(testbed: Testbed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return testbed
+
+
+@pytest.fixture
+def own_slurm(on_testbed: Testbed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checkout: Path) -> Path:
+    """A copy of ``slurm/`` that a test may edit, and a run root of its own beside it."""
+    slurm = Path(shutil.copytree(checkout / "slurm", tmp_path / "slurm"))
+    monkeypatch.setenv("CHORALE_SLURM", str(slurm))
+    monkeypatch.setenv("CHORALE_RUNS", str(tmp_path / "runs"))
+    # The templates put the environment of the checkout on the path.
+    monkeypatch.setenv("CHORALE_HOME", str(Path(sys.prefix).parent))
+    return slurm
 
 
 def _up_or_skip(bed: Testbed, nodes: int) -> None:

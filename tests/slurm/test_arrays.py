@@ -5,66 +5,37 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from on_cluster import chorale, wait_for
 
 from chorale.cli.carry import stages_of
 from chorale.cli.options import open_run
 from chorale.launch.slurm.submissions import open_submission
-from chorale.launch.testbed import Testbed
 
 pytestmark = pytest.mark.slurm
 
-CHORALE = [sys.executable, "-m", "chorale"]
-PATIENCE_S = 120
 LARGEST, THROTTLE = 11, 8
 
 
 @pytest.fixture
-def config(tmp_path: Path, on_testbed: Testbed, monkeypatch: pytest.MonkeyPatch, checkout: Path) -> Path:
-    """A sleeping array's configuration, and a copy of ``slurm/`` whose cluster takes only small arrays."""
-    slurm = Path(shutil.copytree(checkout / "slurm", tmp_path / "slurm"))
-    profile = yaml.safe_load((slurm / "clusters" / "testbed.yaml").read_text())
+def config(tmp_path: Path, own_slurm: Path) -> Path:
+    """A sleeping array's configuration, for a cluster that takes only small arrays."""
+    profile = yaml.safe_load((own_slurm / "clusters" / "testbed.yaml").read_text())
     small = {**profile, "max_array_size": LARGEST, "throttle": THROTTLE}
-    (slurm / "clusters" / "small.yaml").write_text(yaml.safe_dump(small))
-    monkeypatch.setenv("CHORALE_SLURM", str(slurm))
-    monkeypatch.setenv("CHORALE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("CHORALE_HOME", str(Path(sys.prefix).parent))
+    (own_slurm / "clusters" / "small.yaml").write_text(yaml.safe_dump(small))
     path = tmp_path / "nap.yaml"
     path.write_text("experiment: sleep\nseconds: 0\nwhere: {tracking: disabled, cluster: small}\n")
     return path
 
 
-def chorale(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CHORALE, *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-        env={**os.environ, **environment},
-    )
-
-
 def run_of(config: Path) -> Path:
     (directory,) = (config.parent / "runs").glob("*/*")
     return directory
-
-
-def wait_for(what: str, happened: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        result = happened()
-        if result:
-            return result
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not happen within {PATIENCE_S} s")
 
 
 def naps(config: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_submit import chorale, config, records, status, wait_for
+from on_cluster import chorale, wait_for
+from test_submit import config, records, status
 
 from chorale.launch.testbed import Testbed, kill_node, restart_node
 

@@ -6,57 +6,29 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from chorale.launch.testbed import Testbed
+from on_cluster import CHORALE, chorale, wait_for
 
 pytestmark = pytest.mark.slurm
 
-CHORALE = [sys.executable, "-m", "chorale"]
 SUM_OF_SQUARES_TO_7 = 140
-PATIENCE_S = 90
 
 
 @pytest.fixture
-def config(
-    tmp_path: Path, on_testbed: Testbed, counting: Path, monkeypatch: pytest.MonkeyPatch, checkout: Path
-) -> Path:
-    """The counting experiment's configuration, and a copy of ``slurm/`` that a test may edit."""
-    shutil.copytree(checkout / "slurm", tmp_path / "slurm")
-    monkeypatch.setenv("CHORALE_SLURM", str(tmp_path / "slurm"))
-    monkeypatch.setenv("CHORALE_RUNS", str(tmp_path / "runs"))
-    # The templates put the environment of the checkout on the path.
-    monkeypatch.setenv("CHORALE_HOME", str(Path(sys.prefix).parent))
+def config(tmp_path: Path, own_slurm: Path, counting: Path) -> Path:
+    """The counting experiment's configuration."""
     path = tmp_path / "count.yaml"
     path.write_text("experiment: counting\nwhere: {tracking: disabled}\n")
     return path
-
-
-def chorale(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [*CHORALE, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=check)
 
 
 def status(config: Path, *overrides: str) -> dict[str, Any]:
     (directory,) = (config.parent / "runs" / "counting").iterdir()
     told: dict[str, Any] = json.loads(chorale("status", directory, "--json").stdout)
     return told
-
-
-def wait_for(what: str, happened: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        result = happened()
-        if result:
-            return result
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not happen within {PATIENCE_S} s")
 
 
 def records(config: Path, stage: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,12 +14,14 @@ from chorale.core.errors import InputError, WorkError
 from chorale.launch.begin import PREPARE
 from chorale.launch.plan import overall
 from chorale.launch.slurm.assignment import Assignment, On, read_assignment, was_submitted, write_assignment
+from chorale.launch.slurm.chunks import cut
 from chorale.launch.slurm.clusters import Cluster, find_cluster, reaching
 from chorale.launch.slurm.executor import stage_parameters, submit_ready
 from chorale.launch.slurm.script import script_text
 from chorale.launch.slurm.settling import note_state, settle
 from chorale.launch.slurm.submissions import comment_of
 from chorale.launch.slurm.waiting import wait_for_end
+from chorale.runs.contract import Stage
 from chorale.runs.directory import Run, directory_of
 from chorale.runs.items import State
 
@@ -111,12 +114,24 @@ def _dry_run(path: Path, overrides: list[str], cluster: str | None) -> int:
         for variable in ("SLURM_CONF", "PATH"):
             print(f"# {variable}={os.environ.get(variable, '')}")
         for stage in stages_of(experiment, config):
-            needs = ", ".join(stage.needs) or "nothing"
-            print(f"\n# stage {stage.name}: {stage.kind}, {len(stage.items)} item(s), needs {needs}")
-            if stage.name == PREPARE:
-                print("# runs here, before anything is submitted")
-            else:
-                wanted = stage_parameters(run.name, assignment, profile, stage, comment_of(run, stage.name, 1))
-                print(script_text(wanted, run.logs / "slurm", len(stage.items)))
+            _show_stage(run, stage, assignment, profile)
     print("# stages that these return are submitted from inside the jobs")
     return 0
+
+
+def _show_stage(run: Run, stage: Stage, assignment: Assignment, profile: Cluster) -> None:
+    needs = ", ".join(stage.needs) or "nothing"
+    print(f"\n# stage {stage.name}: {stage.kind}, {len(stage.items)} item(s), needs {needs}")
+    if stage.name == PREPARE:
+        print("# runs here, before anything is submitted")
+        return
+    per_task = assignment.per_task(stage)
+    wanted = stage_parameters(run.name, assignment, profile, stage, comment_of(run, stage.name, 1))
+    chunks = cut(math.ceil(len(stage.items) / per_task), profile.max_array_size, wanted["array_parallelism"])
+    if per_task > 1:
+        print(f"# each task does {per_task} items, one after the other")
+    for number, chunk in enumerate(chunks if len(chunks) > 1 else (), start=1):
+        after = f", after job {chunk.after + 1}" if chunk.after is not None else ""
+        print(f"# job {number} of {len(chunks)}: {chunk.stop - chunk.start} tasks, {chunk.throttle} at once{after}")
+    first = {**wanted, "array_parallelism": chunks[0].throttle}
+    print(script_text(first, run.logs / "slurm", chunks[0].stop - chunks[0].start))

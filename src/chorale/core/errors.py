@@ -33,6 +33,10 @@ class WorkError(ChoraleError):
     """The work itself failed. Exit status 1."""
 
 
+class DiskFullError(WorkError):
+    """There was no room for what had to be written; once there is, another attempt may do well."""
+
+
 class MissingExtraError(InputError):
     """An optional package is not installed.
 

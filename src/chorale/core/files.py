@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -125,6 +126,16 @@ def not_writable(directory: Path, error: OSError) -> InputError:
     """Say that ``directory`` cannot be written, and what to do."""
     reason = error.strerror or str(error)
     return InputError(f"{directory}: cannot be written ({reason})", "choose another directory or mend its permissions")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether ``error``, or what it came from, is that a disk or a quota has no room left."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _umask() -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import traceback
 
-from chorale.core.errors import ChoraleError, InputError
+from chorale.core.errors import ChoraleError, DiskFullError, InputError
+from chorale.core.files import is_disk_full
 from chorale.core.logs import get_logger
 from chorale.ranks.group import Group, PeerLostError, SingleProcess
 from chorale.runs.context import Context
@@ -95,7 +96,10 @@ def _pause(claimed: Claim, stop: StopFlag, error: StoppedError) -> None:
 
 
 def _fail(claimed: Claim, error: Exception) -> None:
-    if isinstance(error, InputError):
+    # First, for whoever cannot write a file says that the directory is wrong.
+    if isinstance(error, DiskFullError) or is_disk_full(error):
+        failure, message = Failure.DISK_FULL, str(error)
+    elif isinstance(error, InputError):
         failure, message = Failure.INPUT, str(error)
     elif isinstance(error, PeerLostError):
         failure, message = Failure.LOST, str(error)

@@ -52,8 +52,16 @@ Plan = Mapping[str, StageStatus]
 
 
 def read_plan(run: Run) -> Plan:
-    """Return the declared stages of a run with how they stand, those that need others after them."""
-    return order(run.stages(), run.items)
+    """Return the declared stages of a run with how they stand, those that need others after them.
+
+    A stage declares others before it ends. Whoever lists the stages, and then sees one as ended that was still at work
+    when they were listed, would miss what it has declared, and take what needs that for hopeless: so it lists again.
+    """
+    while True:
+        declared = run.stages()
+        plan = order(declared, run.items)
+        if run.stage_names() == set(declared):
+            return plan
 
 
 def order(declared: Mapping[str, Stage], records: Callable[[Stage], Sequence[ItemRecord]]) -> Plan:

@@ -1,17 +1,19 @@
 """Jobs run the code they were submitted with: a copy of the package in the run's own directory.
 
 ``<run>/code/<hash of its content>/chorale`` is made once and never changed, so an edit between submission and start
-reaches no job, and what a job submits in its turn runs the same copy. Experiments of other packages are not copied.
+reaches no job, and what a job submits in its turn runs the same copy. An experiment of another package comes along
+with its package; what that one imports besides does not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chorale.core import files
@@ -25,7 +27,7 @@ _log = get_logger(__name__)
 
 
 def snapshot(run: Run) -> Path:
-    """Return the directory to put first on ``PYTHONPATH``: a copy of this process's package, made if it is new.
+    """Return the directory to put first on ``PYTHONPATH``: a copy of the run's code, made if it is new.
 
     Says so where the run's earlier jobs were submitted with other code.
 
@@ -36,9 +38,10 @@ def snapshot(run: Run) -> Path:
     # A job's own package is such a copy already.
     if _PACKAGE.parent.parent == root:
         return _PACKAGE.parent
-    digest = content_hash(_PACKAGE)
+    sources = [_PACKAGE, *_of_the_experiment(run)]
+    digest = content_hash(*sources)
     if not (root / digest).exists():
-        _copy(_PACKAGE, root / digest)
+        _copy(sources, root / digest)
     newest = root / _NEWEST
     before = newest.read_text(encoding="utf-8").strip() if newest.exists() else digest
     if before != digest:
@@ -67,20 +70,41 @@ def running(code: Path) -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def content_hash(package: Path) -> str:
-    """Return 12 hexadecimal digits of the SHA-256 of a package's files, by name and content."""
+def content_hash(*sources: Path) -> str:
+    """Return 12 hexadecimal digits of the SHA-256 of packages and modules, by name and content."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(package)}\0{len(content)}\0".encode() + content)
+    for source in sources:
+        for path in _files(source):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(source.parent)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:_HASH_DIGITS]
 
 
-def _copy(package: Path, folder: Path) -> None:
+def _of_the_experiment(run: Run) -> list[Path]:
+    """Return the package, or the single module, of an experiment of somebody else's."""
+    name = type(run.experiment).__module__.partition(".")[0]
+    file = importlib.import_module(name).__file__
+    if name == _PACKAGE.name or file is None:
+        return []
+    path = Path(file)
+    return [path.parent if path.stem == "__init__" else path]
+
+
+def _files(source: Path) -> list[Path]:
+    found = [source] if source.is_file() else source.rglob("*")
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _copy(sources: Sequence[Path], folder: Path) -> None:
     temporary = folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.part")
     try:
-        # Compiled files come along, and times are kept, so that a thousand tasks need not compile anew.
-        shutil.copytree(package, temporary / package.name)
+        temporary.mkdir(parents=True)
+        for source in sources:
+            # Compiled files come along, and times are kept, so that a thousand tasks need not compile anew.
+            if source.is_dir():
+                shutil.copytree(source, temporary / source.name)
+            else:
+                shutil.copy2(source, temporary / source.name)
         # Another process may have been first with the same copy.
         with contextlib.suppress(FileExistsError):
             _rename(temporary, folder)

@@ -7,7 +7,6 @@ counts. A crash at any moment leaves the checkpoint before it as it was.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chorale.core import files
-from chorale.core.errors import ChoraleError, WorkError
+from chorale.core.errors import ChoraleError, DiskFullError, WorkError
 from chorale.core.logs import get_logger
 from chorale.ranks.group import Group
 
@@ -92,6 +91,7 @@ class Checkpoints:
 
         Raises:
             WorkError: It could not be written; the checkpoint before it is untouched.
+            DiskFullError: Since there was no room.
             SupersededError: Another attempt holds the item now.
         """
         part = self.directory / f"{_name(step)}.{self._attempt}.part"
@@ -176,20 +176,17 @@ class Checkpoints:
         return {name: entry for _, entries in answers for name, entry in entries}
 
     def _explained(self, error: Exception) -> Exception:
-        if isinstance(error, ChoraleError):
+        if isinstance(error, ChoraleError) and not files.is_disk_full(error):
             return error
         where = f"{self.directory}: rank {self._group.rank} could not save"
         stays = "the checkpoint before it is untouched"
         if self._is_full(error):
-            return WorkError(f"{where}: the disk is full; {stays}", "make room or lower checkpoint.keep_last")
+            return DiskFullError(f"{where}: the disk is full; {stays}", "make room or lower checkpoint.keep_last")
         return WorkError(f"{where} ({type(error).__name__}: {error}); {stays}")
 
     def _is_full(self, error: BaseException) -> bool:
-        seen: BaseException | None = error
-        while seen is not None:
-            if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                return True
-            seen = seen.__cause__ or seen.__context__
+        if files.is_disk_full(error):
+            return True
         # torch reports a failed write without saying why.
         disk = os.statvfs(self.directory)
         return disk.f_bavail * disk.f_frsize < os.sysconf("SC_PAGE_SIZE") * 16

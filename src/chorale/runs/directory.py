@@ -109,6 +109,10 @@ class Run:
                 raise WorkError(f"{path}: not a stage ({error})", "delete it and start the run again") from error
         return found
 
+    def stage_names(self) -> set[str]:
+        """Return the names of the declared stages, without reading their declarations."""
+        return {path.parent.name for path in self.directory.glob("stages/*/stage.json")}
+
     def items(self, stage: Stage) -> list[ItemRecord]:
         """Return how each item of a stage stands."""
         return read_items(self.stage_directory(stage.name), len(stage.items))

@@ -7,6 +7,7 @@ interrupted and went on has one history.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -67,7 +68,9 @@ class EventWriter:
     def close(self) -> None:
         """Close the file, if any was opened."""
         if self._file is not None:
-            self._file.close()
+            # Every line was flushed; one that could not be written has raised where it was logged.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
 

@@ -49,6 +49,7 @@ class Failure(enum.StrEnum):
     KILLED = "killed"  # a signal nobody announced
     CANCELLED = "cancelled"  # somebody cancelled the job
     OUT_OF_MEMORY = "out-of-memory"
+    DISK_FULL = "disk-full"
     TIME_LIMIT = "time-limit"
     NODE_FAILURE = "node-failure"
     PREEMPTED = "preempted"

@@ -30,6 +30,8 @@ class Where(Config):
     """Worker processes of the local executor; the machine's cores if not given."""
     retries: int = Field(2, ge=0)
     """How often an item is tried again that was killed, ran out of memory or time, or lost its node."""
+    exclude_after: int = Field(2, ge=1)
+    """A node on which so many attempts have died is left out from then on."""
     threads: int = Field(1, ge=1)
     """Threads per process for torch."""
     device: DeviceChoice = "auto"

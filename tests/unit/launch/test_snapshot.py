@@ -29,8 +29,10 @@ def package(tmp_path: Path, checkout: Path) -> Path:
     return Path(shutil.copytree(checkout / "src" / "chorale", tmp_path / "checkout" / "chorale"))
 
 
-def take(package_root: Path, run: Path) -> tuple[Path, str]:
-    environment = {**os.environ, "PYTHONPATH": str(package_root)}
+def take(package_root: Path, run: Path, experiment: str = "sleep", plugins: str = "") -> tuple[Path, str]:
+    run.mkdir(exist_ok=True)
+    (run / "config.yaml").write_text(f"experiment: {experiment}\n")
+    environment = {**os.environ, "PYTHONPATH": f"{package_root}{os.pathsep}{plugins}"}
     command = [sys.executable, "-c", TAKE, str(run)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     return Path(done.stdout.strip()), done.stderr
@@ -64,6 +66,15 @@ def test_edited_code_makes_another_snapshot_and_says_so(package: Path, tmp_path:
     assert "the code has changed since jobs were last submitted" in told
     assert first.name in told
     assert second.name in told
+
+
+def test_an_experiment_of_another_package_comes_along(package: Path, tmp_path: Path, checkout: Path) -> None:
+    plugin = Path(shutil.copytree(checkout / "tests" / "plugin", tmp_path / "plugin"))
+    first, _ = take(package.parent, tmp_path / "run", "counting", str(plugin))
+    assert (first / "counting.py").read_bytes() == (plugin / "counting.py").read_bytes()
+    (plugin / "counting.py").open("a").write("# edited\n")
+    second, told = take(package.parent, tmp_path / "run", "counting", str(plugin))
+    assert (second != first, "the code has changed" in told) == (True, True)
 
 
 def test_compiled_files_do_not_count_but_names_and_contents_do(package: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 from chorale.launch.begin import reopen_failed, reopen_stage
 from chorale.launch.plan import first_failure, overall, read_plan
 from chorale.launch.worker import work
+from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
-from chorale.runs.items import Failure, State, summarise
+from chorale.runs.items import Failure, ItemRecord, State, summarise
 
 pytestmark = pytest.mark.unit
 
@@ -125,6 +126,22 @@ def test_workers_that_share_a_run_do_each_item_once(new_run: RunMaker) -> None:
     assert overall(plan) is State.DONE
     assert {record.attempt for status in plan.values() for record in status.records} == {1}
     assert len({record.pid for record in plan["squares-0"].records}) > 1
+
+
+def test_a_stage_that_is_declared_while_the_plan_is_read_is_in_the_plan(
+    new_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(generations=1)
+    read_items = Run.items
+
+    def ends_meanwhile(self: Run, stage: Stage) -> list[ItemRecord]:
+        # The last stage known so far ends, and declares another, between the listing and the look at its items.
+        if stage.name == "next-0":
+            run.declare([Stage(name="total", function="counting:total", needs=("next-0",))])
+        return read_items(self, stage)
+
+    monkeypatch.setattr(Run, "items", ends_meanwhile)
+    assert "total" in read_plan(run)
 
 
 def test_local_workers_give_the_same_result_and_a_dead_one_is_replaced(new_run: RunMaker) -> None:

@@ -18,9 +18,10 @@ from chorale.core.progress import Progress
 from chorale.core.seeds import seed_for
 from chorale.launch.chaos.comparing import Account, account
 from chorale.launch.chaos.kills import KINDS, pick, tasks_of
-from chorale.launch.plan import overall, read_plan
+from chorale.launch.plan import Plan, overall, read_plan
 from chorale.launch.testbed import Testbed
 from chorale.runs.directory import Run
+from chorale.runs.items import State
 
 KILL_LAUNCHER = "kill-launcher"
 _FIRST, _LAST = 0.05, 0.95
@@ -41,6 +42,9 @@ class Kill:
         job: Whom it hit.
         host: Where.
         rank: Which rank; -1 for the launcher.
+        stage: What the job was doing; empty for the launcher.
+        item: Which item of it; -1 likewise.
+        attempt: Which attempt; 0 likewise.
     """
 
     number: int
@@ -49,6 +53,9 @@ class Kill:
     job: str
     host: str
     rank: int
+    stage: str = ""
+    item: int = -1
+    attempt: int = 0
 
 
 class Launcher:
@@ -125,7 +132,7 @@ def disturb(
             if launcher.ended:
                 launcher.begin()
             if len(done) < kills and _FIRST <= progress <= _LAST and progress >= moments[len(done)]:
-                kill = _kill(run, launcher, testbed, names, draws, len(done) + 1, progress)
+                kill = _kill(run, plan, launcher, testbed, names, draws, len(done) + 1, progress)
                 if kill is not None:
                     done.append(kill)
                     bar.update(len(done), f"{kill.kind} at {progress:.0%}")
@@ -135,6 +142,7 @@ def disturb(
 
 def _kill(
     run: Run,
+    plan: Plan,
     launcher: Launcher,
     testbed: Testbed,
     names: list[str],
@@ -150,12 +158,23 @@ def _kill(
         hit = Kill(number, kind, progress, "", os.uname().nodename, -1)
         launcher.kill()
     else:
-        if not Path(f"/proc/{task.pid}").exists():
+        record = _held_by(plan, task.job)
+        if record is None or not Path(f"/proc/{task.pid}").exists():
             return None
-        hit = Kill(number, kind, progress, task.job, task.host, task.rank)
+        stage, item, attempt = record
+        hit = Kill(number, kind, progress, task.job, task.host, task.rank, stage, item, attempt)
         KINDS[kind](testbed, task)
     _log.info("kill %d: %s", number, asdict(hit))
     return hit
+
+
+def _held_by(plan: Plan, job: str) -> tuple[str, int, int] | None:
+    """Return stage, item and attempt that a job is at; None while it has not begun or is at its end."""
+    for name, status in plan.items():
+        for record in status.records:
+            if record.state is State.RUNNING and record.job == job:
+                return name, record.index, record.attempt
+    return None
 
 
 def kills_json(kills: Sequence[Kill]) -> list[dict[str, Any]]:

@@ -16,6 +16,11 @@ from chorale.launch.testbed import Testbed, cut_link, kill_node, restart_node, r
 
 # Longer than the controller waits for a silent node before it gives the node up.
 _CUT_S = 14.0
+# Long enough for the work to want to write something.
+_FULL_AT_MOST_S = 20.0
+_FILLER = "filler"
+_BLOCK_BYTES = 1 << 20
+_POLL_S = 0.2
 _WORK = b"chorale.launch.slurm.task"
 
 
@@ -88,6 +93,27 @@ def cut_host(testbed: Testbed, task: Task) -> None:
     restore_link(testbed, task.host)
 
 
+def fill_disk(testbed: Testbed, task: Task) -> None:
+    """Fill the disk that the run lies on, until the task has stumbled over it; then make room again."""
+    filler = testbed.disk / _FILLER
+    try:
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(_BLOCK_BYTES))
+        _fill_the_rest(filler)
+        deadline = time.monotonic() + _FULL_AT_MOST_S
+        while time.monotonic() < deadline and Path(f"/proc/{task.pid}").exists():
+            time.sleep(_POLL_S)
+    finally:
+        filler.unlink(missing_ok=True)
+
+
+def _fill_the_rest(filler: Path) -> None:
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(os.sysconf("SC_PAGE_SIZE"))):
+            pass
+
+
 KINDS: dict[str, Callable[[Testbed, Task], None]] = {
     "kill-rank": kill_rank,
     "kill-job": kill_job,
@@ -95,6 +121,7 @@ KINDS: dict[str, Callable[[Testbed, Task], None]] = {
     "requeue": requeue_job,
     "kill-node": kill_host,
     "cut-link": cut_host,
+    "fill-disk": fill_disk,
 }
 
 

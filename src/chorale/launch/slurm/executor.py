@@ -133,7 +133,7 @@ def _wanted(run: Run, cluster: Cluster, stage: Stage) -> dict[str, Any]:
     wanted = stage_parameters(run.name, read_assignment(run), cluster, stage, "", code=snapshot(run))
     failing = failing_nodes(run, read_plan(run))
     if failing:
-        _log.warning("%s: %s failed twice or more and is left out", run.name, ", ".join(failing))
+        _log.warning("%s: %s has failed again and again and is left out", run.name, ", ".join(failing))
         wanted["additional_parameters"]["exclude"] = ",".join(failing)
     return wanted
 

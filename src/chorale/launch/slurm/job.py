@@ -17,6 +17,7 @@ from chorale.launch.slurm.executor import submit_ready
 from chorale.launch.slurm.rendezvous import set_rendezvous
 from chorale.launch.slurm.retrying import retry
 from chorale.launch.slurm.settling import note_state, settle
+from chorale.launch.slurm.submissions import read_submission, read_submissions
 from chorale.ranks.group import Group, SingleProcess, open_group
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
@@ -27,11 +28,19 @@ from chorale.tracking.export import track_run
 
 @dataclass(frozen=True)
 class ItemJob:
-    """What one task of a job does for one item."""
+    """What one task of a job does for one item.
+
+    Attributes:
+        directory: The run's.
+        stage: The stage's name.
+        index: The item.
+        number: The submission that carries it.
+    """
 
     directory: str
     stage: str
     index: int
+    number: int
 
     def __call__(self, stop: StopFlag) -> str:
         """Do the item, submit what it declared, and return how it stands.
@@ -48,11 +57,13 @@ class ItemJob:
         stage = read_stage(run, self.stage)
         if stage is None:
             raise WorkError(f"{run.name}: there is no stage {self.stage}")
-        if not self._needs_have_ended(run, cluster, stage):
-            return self._wait_behind(run, cluster)
         group = _join(stage, run.config.where.timeout_s)
-        state = execute(run, stage, self.index, own_job_id(), stop, group=group)
+        # One rank looks and decides for all: they must not come to different answers.
+        begins = group.broadcast(group.rank == 0 and self._may_begin(run, cluster, stage))
+        state = execute(run, stage, self.index, own_job_id(), stop, group=group) if begins else State.PENDING
         group.close()
+        if not begins:
+            return state.value
         if state is State.PENDING and stop:
             # The batch script reads this and puts the job back.
             raise SystemExit(GO_ON)
@@ -65,6 +76,15 @@ class ItemJob:
             raise WorkError(f"{run.name}: {self.stage} item {self.index}: {record.message or state}")
         return state.value
 
+    def _may_begin(self, run: Run, cluster: Cluster, stage: Stage) -> bool:
+        """Say whether to do the item now; where it must wait for what is tried again, it is submitted behind that."""
+        if self._is_carried_by_another(run):
+            return False
+        if self._needs_have_ended(run, cluster, stage):
+            return True
+        self._wait_behind(run, cluster)
+        return False
+
     def _needs_have_ended(self, run: Run, cluster: Cluster, stage: Stage) -> bool:
         """Find out how the stages this one needs ended, and try again what deserves it."""
         part = read_part(run, stage.needs)
@@ -74,12 +94,24 @@ class ItemJob:
         retry(run, settle(run, cluster, upto=self.stage), stage.needs)
         return _all_ended(read_part(run, stage.needs))
 
-    def _wait_behind(self, run: Run, cluster: Cluster) -> str:
-        """Submit what is tried again, and this item once more behind it."""
+    def _is_carried_by_another(self, run: Run) -> bool:
+        """Say whether the item was submitted once more since this job was."""
+        record = read_item(run.stage_directory(self.stage), self.index)
+        later = (s for s in read_submissions(run, self.stage) if s.number > self.number)
+        return record.job != own_job_id() and any(submission.carries(record) for submission in later)
+
+    def _wait_behind(self, run: Run, cluster: Cluster) -> None:
+        """Submit what is tried again, and behind it once more all that came with this item and has not begun.
+
+        The tasks of an array find this out one after another; the first does it for all, and the others see that.
+        """
         directory = run.stage_directory(self.stage)
-        reopen(directory, read_item(directory, self.index))
+        own = read_submission(run, self.stage, self.number)
+        for index in own.items:
+            record = read_item(directory, index)
+            if record.state is State.PENDING and (index == self.index or (own.carries(record) and not record.job)):
+                reopen(directory, record)
         note_state(run, submit_ready(run, cluster))
-        return State.PENDING.value
 
 
 def _all_ended(plan: Plan) -> bool:

@@ -13,12 +13,10 @@ from chorale.runs.items import Failure, ItemRecord, State, read_attempts, reopen
 _RETRIED = frozenset(
     {
         *(Failure.KILLED, Failure.OUT_OF_MEMORY, Failure.TIME_LIMIT),
-        *(Failure.NODE_FAILURE, Failure.PREEMPTED, Failure.LOST),
+        *(Failure.DISK_FULL, Failure.NODE_FAILURE, Failure.PREEMPTED, Failure.LOST),
     }
 )
 _BLAMES_NODE = frozenset({Failure.KILLED, Failure.NODE_FAILURE, Failure.LOST})
-_EXCLUDED_AFTER = 2
-"""Failures after which a node is left out."""
 _log = get_logger(__name__)
 
 
@@ -41,14 +39,15 @@ def retry(run: Run, plan: Plan, stages: Iterable[str]) -> int:
 
 
 def failing_nodes(run: Run, plan: Plan) -> list[str]:
-    """Return the hosts on which attempts of this run died twice or more."""
+    """Return the hosts on which as many attempts of this run died as ``where.exclude_after`` says, or more."""
     hosts: Counter[str] = Counter()
     for status in plan.values():
         for record in status.records:
             if record.attempt > 1 or record.failure in _BLAMES_NODE:
                 tries = _failures(run, status, record)
                 hosts.update(t.host for t in tries if t.failure in _BLAMES_NODE and t.host)
-    return sorted(host for host, count in hosts.items() if count >= _EXCLUDED_AFTER)
+    limit: int = run.config.where.exclude_after
+    return sorted(host for host, count in hosts.items() if count >= limit)
 
 
 def _deserves_another_try(run: Run, status: StageStatus, record: ItemRecord) -> bool:

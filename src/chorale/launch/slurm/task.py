@@ -34,7 +34,7 @@ def do_items(directory: str, stage: str, number: int) -> None:
             # What is left waits for the job, which the batch script puts back.
             raise SystemExit(GO_ON)
         try:
-            ItemJob(directory, stage, index)(stop)
+            ItemJob(directory, stage, index, number)(stop)
         except ChoraleError as error:
             failures.append(error)
     if len(failures) > 1:

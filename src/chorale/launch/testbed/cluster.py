@@ -19,6 +19,7 @@ _logger = get_logger(__name__)
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.1
+_DISK_MB = 256
 # Each start takes job ids from a fresh thousand on, so that an old run's job is never taken for a new one.
 _JOB_ID_STEP = 1000
 # Below 67,108,864, Slurm's highest.
@@ -90,6 +91,7 @@ def _start(testbed: Testbed, nodes: int, link_mbit: float | None) -> Status:
     configuration.write(testbed, nodes, _first_job_id(testbed))
     hosts.write_names(testbed, [CONTROLLER, *names])
     clients.write(testbed)
+    hosts.make_disk(testbed, _DISK_MB)
     hosts.create(testbed, [CONTROLLER, *names])
     links.connect(testbed, names)
     if link_mbit is not None:
@@ -121,8 +123,10 @@ def _tear_down(testbed: Testbed) -> None:
     for host in reversed(hosts.known(testbed)):
         hosts.remove(testbed, host)
     processes.kill_all(lambda: processes.recorded(testbed))
+    hosts.remove_disk(testbed)
     # After a crash a host's own mounts go with its last process; these folders are then ordinary ones.
-    for folder in (testbed.run, testbed.spool, testbed.bin, testbed.private, testbed.directory / "networks"):
+    networks = testbed.directory / "networks"
+    for folder in (testbed.run, testbed.spool, testbed.bin, testbed.private, testbed.disk, networks):
         shutil.rmtree(folder, ignore_errors=True)
     for name in ("munge.key", "hosts", "slurm.conf", "mpi.conf"):
         (testbed.directory / name).unlink(missing_ok=True)

@@ -44,6 +44,20 @@ def create(testbed: Testbed, names: list[str]) -> None:
         processes.wait_until(marker.exists, f"host {name} was not made", testbed, _keeper(name))
 
 
+def make_disk(testbed: Testbed, megabytes: int) -> None:
+    """Mount the shared disk; hosts that are made after it see it."""
+    testbed.disk.mkdir(exist_ok=True)
+    size = f"size={megabytes}m,mode=0755"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "testbed-disk", str(testbed.disk)], check=True)
+
+
+def remove_disk(testbed: Testbed) -> None:
+    """Unmount the shared disk, with what lies on it."""
+    while os.path.ismount(testbed.disk):
+        # Somebody's working directory may still be there; it is out of sight at once, and gone with its last user.
+        subprocess.run(["umount", "--lazy", str(testbed.disk)], check=True)
+
+
 def write_names(testbed: Testbed, hosts: list[str]) -> None:
     """Write the file that is ``/etc/hosts`` on every host."""
     lines = ["127.0.0.1 localhost", *(f"{address(host)} {host}" for host in hosts)]

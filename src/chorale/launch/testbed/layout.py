@@ -85,6 +85,11 @@ class Testbed:
         return self.directory / "spool"
 
     @property
+    def disk(self) -> Path:
+        """A small disk (a tmpfs) that every host sees, and so does this machine: one that can be filled."""
+        return self.directory / "disk"
+
+    @property
     def private(self) -> Path:
         """A folder that is a different one on every host (a tmpfs), and empty outside of them."""
         return self.directory / "private"

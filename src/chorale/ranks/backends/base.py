@@ -32,11 +32,22 @@ class Engine(ABC):
         name: Tells engines of one process apart; names the files of a checkpoint.
         network: The bare network; its parameters are whole on every rank except under ZeRO-3.
         module: What to call for the forward pass.
+
+    Args:
+        name: Letters, digits and hyphens; another for each engine of a process.
+        network: Moved to ``device``.
+        config: Which backend, and how.
+        group: The ranks.
+        device: This rank's.
     """
 
-    name: str
-    network: nn.Module
-    module: nn.Module
+    def __init__(
+        self, name: str, network: nn.Module, config: BackendConfig, group: Group, device: torch.device
+    ) -> None:
+        self.name = name
+        self.network: nn.Module = network.to(device)
+        self.module: nn.Module = self.network
+        self._config, self._group, self._device = config, group, device
 
     @abstractmethod
     def autocast(self) -> AbstractContextManager[object]:

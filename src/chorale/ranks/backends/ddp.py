@@ -7,29 +7,18 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from chorale.ranks.backends.base import OptimizerFactory
 from chorale.ranks.backends.single import SingleEngine
-from chorale.ranks.config import BackendConfig
-from chorale.ranks.group import Group
 
 
 class DdpEngine(SingleEngine):
     """See :func:`~chorale.ranks.backends.base.make_engine` for the arguments."""
 
-    def __init__(
-        self,
-        name: str,
-        network: nn.Module,
-        optimizer: OptimizerFactory,
-        config: BackendConfig,
-        group: Group,
-        device: torch.device,
-    ) -> None:
-        super().__init__(name, network, optimizer, config, group, device)
-        own_gpu = [device.index or 0] if device.type == "cuda" else None
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        own_gpu = [self._device.index or 0] if self._device.type == "cuda" else None
         # Buffers are equal already where batch statistics are global; broadcasting them would cost a collective.
         with warnings.catch_warnings():
             # torch 2.13 has a new name for ``broadcast_buffers``, which 2.11 does not know.

@@ -42,10 +42,9 @@ class DeepSpeedEngine(Engine):
     ) -> None:
         deepspeed = _import(device)
         _join(group)
-        self.name, self._config, self._group = name, config, group
-        network.to(device)
+        super().__init__(name, network, config, group, device)
         self._engine, *_ = deepspeed.initialize(
-            model=network, optimizer=optimizer(network.parameters()), config=_settings(config)
+            model=self.network, optimizer=optimizer(self.network.parameters()), config=_settings(config)
         )
         self.module = self._engine
         self.network = self._engine.module

@@ -32,8 +32,7 @@ class SingleEngine(Engine):
     ) -> None:
         if config.kind == "single" and group.size > 1:
             raise InputError(f"backend.kind: single is one process, and {group.size} were started", "set it to ddp")
-        self.name, self.network, self.module = name, network.to(device), network
-        self._config, self._group, self._device = config, group, device
+        super().__init__(name, network, config, group, device)
         self._optimizer = optimizer(self.network.parameters())
 
     def autocast(self) -> AbstractContextManager[object]:
