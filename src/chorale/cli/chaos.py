@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _POLL_S = 0.1
+_LOG_WIDTH = 140
 
 
 def main(words: list[str]) -> int:
@@ -115,7 +116,8 @@ def _print(told: dict[str, Any], items: Sequence[ItemAttempts]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True)
+    # Tables of logs are as wide as they need to be.
+    console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, soft_wrap=True)
     table = Table("stage", "item", "attempt", "host", "first step", "last step", "ended", "kinds of kill")
     for item in items:
         for row, kinds in zip(item.attempts, item.kills, strict=True):

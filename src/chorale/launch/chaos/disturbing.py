@@ -112,7 +112,7 @@ def disturb(
         kinds: Names of kinds to draw from; all if empty.
 
     Raises:
-        WorkError: The run failed, or nothing has gone on for ten minutes.
+        WorkError: Nothing has gone on for ten minutes: the run cannot come to its end.
     """
     draws = random.Random(seed_for(seed, "chaos"))
     moments = sorted(draws.uniform(_FIRST, _LAST) for _ in range(kills))
@@ -122,7 +122,8 @@ def disturb(
     with Progress(f"chaos on {run.name}", kills, "kills") as bar:
         while True:
             plan = read_plan(run)
-            if overall(plan).ended:
+            # Failed is not the end: the launcher tries again, and where it gave up, it is begun again below.
+            if overall(plan) is State.DONE:
                 break
             now = account(run).size / whole.size
             if now > progress:
