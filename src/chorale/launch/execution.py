@@ -65,6 +65,9 @@ def execute(
             _log.info("%s", error)
             if claimed is not None:
                 _pause(claimed, stop, error)
+            # Whoever ends first may take the others along: not before rank 0 has written this down.
+            with contextlib.suppress(PeerLostError):
+                group.barrier()
             return State.PENDING
         except Exception as error:
             if claimed is not None:

@@ -63,7 +63,8 @@ def attempts_of(wild: Run, calm: Run, kills: Sequence[Kill]) -> list[ItemAttempt
     found = []
     for name, stage in wild.stages().items():
         for index in range(len(stage.items)):
-            rows = attempt_table(wild, name, index)
+            # An item that was made pending again has an attempt that nobody has taken up.
+            rows = [row for row in attempt_table(wild, name, index) if row.host]
             undisturbed = attempt_table(calm, name, index)
             steps = max((row.last_step for row in undisturbed if row.last_step is not None), default=None)
             trains = any(row.first_step is not None for row in undisturbed)
