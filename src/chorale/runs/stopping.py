@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Literal
 
 from chorale.core.errors import ChoraleError
@@ -19,12 +20,18 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self.reason: StopReason = "preempted"
+        self._asked = 0.0
 
     def set(self, reason: StopReason = "preempted") -> None:
         """Ask for a stop; the first reason stands."""
         if not self._event.is_set():
-            self.reason = reason
+            self.reason, self._asked = reason, time.monotonic()
         self._event.set()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the stop was asked for; 0 if it was not."""
+        return time.monotonic() - self._asked if self else 0.0
 
     def __bool__(self) -> bool:
         return self._event.is_set()

@@ -66,7 +66,7 @@ def train(task: Task, config: LoopConfig, context: Context, seed: int) -> Traine
             if to_save or agreed.save or agreed.stop:
                 saver.save(state, evaluated)
             if agreed.stop and not at_end:
-                _log(context, step, {"attempt/last_step": step})
+                _log(context, step, {"attempt/last_step": step, "attempt/seconds_to_stop": context.stop.seconds})
                 raise StoppedError(f"stopped and saved after step {step} of {config.steps}")
         return Trained(state.metrics, state.seconds)
 
