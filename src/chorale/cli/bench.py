@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from chorale.cli.options import Parser, add_json, print_json
+from chorale.core.errors import InputError
+from chorale.runs.contract import Bench
+from chorale.runs.registry import experiment_names, find_experiment
 
 
 def main(words: list[str]) -> int:
     """Run the verb."""
+    brought = _brought()
     parser = Parser(
         "bench",
         "Measure against references in one run; what counts are the ratios, for a machine's speed changes by the hour.",
@@ -19,21 +24,41 @@ def main(words: list[str]) -> int:
             "chorale bench store --samples 2000 --repeats 3 --json",
             "chorale bench array --cluster testbed --slots 16",
             "chorale bench array --cluster testbed --tasks 32 --seconds 2 --small-items 64 --small-seconds 0.5",
+            "chorale bench links --cluster testbed --rates 10 100",
+            *(line for bench in brought.values() for line in bench.examples),
         ],
     )
     # The arguments of the benches may stand without a word of their own for long; each bench lists its own.
     benches = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=argparse.ArgumentParser)
     _add_store(benches.add_parser("store", help="shuffled reading from the feature store against np.memmap"))
     _add_array(benches.add_parser("array", help="an array of sleeping items against its work and bare submitit"))
+    traffics = {name: bench for name, bench in brought.items() if bench.traffic is not None}
+    _add_links(
+        benches.add_parser("links", help="known bytes against interfaces' counters, and times on slow links"), traffics
+    )
+    for name, bench in brought.items():
+        own = benches.add_parser(name, help=bench.help)
+        bench.add_arguments(own)
+        add_json(own)
     options = parser.parse_args(words)
-    measured = _store(options) if options.what == "store" else _array(options)
+    ways: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
+        "store": (_store, _print_store),
+        "array": (_array, _print_array),
+        "links": (lambda chosen: _links(chosen, traffics), _print_links),
+        **{name: (bench.run, lambda value, bench=bench: print(bench.render(value))) for name, bench in brought.items()},
+    }
+    measure, show = ways[options.what]
+    measured = measure(options)
     if options.json:
         print_json(measured)
-    elif options.what == "store":
-        _print_store(measured)
     else:
-        _print_array(measured)
+        show(measured)
     return 0
+
+
+def _brought() -> dict[str, Bench]:
+    """Return the benches that experiments bring along, by name."""
+    return {bench.name: bench for name in experiment_names() for bench in find_experiment(name).benches()}
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +87,31 @@ def _add_array(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _add_links(parser: argparse.ArgumentParser, traffics: Mapping[str, Bench]) -> None:
+    parser.add_argument(
+        "--cluster", default="testbed", metavar="NAME", help="the testbed's profile (default: %(default)s)"
+    )
+    parser.add_argument("--by", choices=sorted(traffics), default=next(iter(traffics), None), help="a bench that sends")
+    parser.add_argument("--hosts", type=int, default=4, help="one rank on each (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=4, help="against the counters (default: %(default)s)")
+    parser.add_argument(
+        "--rates",
+        type=float,
+        nargs="*",
+        default=[10.0, 100.0, 1000.0],
+        metavar="MBIT",
+        help="limits (default: 10 100 1000)",
+    )
+    parser.add_argument(
+        "--round-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="of a limited round, at most (default: %(default)s)",
+    )
+    add_json(parser)
+
+
 def _store(options: argparse.Namespace) -> dict[str, Any]:
     from chorale.data.store.bench import bench_store
 
@@ -85,6 +135,24 @@ def _array(options: argparse.Namespace) -> dict[str, Any]:
         small_items=options.small_items,
         small_seconds=options.small_seconds,
         bare=not options.alone,
+    )
+
+
+def _links(options: argparse.Namespace, traffics: Mapping[str, Bench]) -> dict[str, Any]:
+    from chorale.launch.bench_links import bench_links
+
+    make = traffics[options.by].traffic if options.by else None
+    if make is None:
+        raise InputError(
+            "no experiment is installed whose bytes are known before", "install one that brings such a bench"
+        )
+    return bench_links(
+        make,
+        cluster=options.cluster,
+        hosts=options.hosts,
+        rounds=options.rounds,
+        rates_mbit=options.rates,
+        round_s=options.round_seconds,
     )
 
 
@@ -115,3 +183,30 @@ def _print_array(measured: dict[str, Any]) -> None:
             cells = (row["items"], by, row["per_task"], row["wall_s"], row["ideal_s"], row["ratio"])
             table.add_row(*(str(cell) for cell in cells))
     Console().print(table)
+
+
+def _print_links(measured: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{measured['rounds']} rounds over {measured['hosts']} hosts, MB; of counters an idle interval is subtracted"
+    table = Table(
+        "host", "direction", "ledger", "counter", "headers", "idle", "(counter - headers) / ledger", title=title
+    )
+    for row in measured["counters"]:
+        sizes = (row[f"{name}_bytes"] / 1e6 for name in ("ledger", "counter", "header", "idle"))
+        table.add_row(
+            row["host"], row["direction"], *(f"{size:.3f}" for size in sizes), f"{row['payload_to_ledger']:.4f}"
+        )
+    limits = Table("Mbit/s", "MB per round", "predicted, s", "measured, s", "ratio", title="a round on limited links")
+    for row in measured["links"]:
+        cells = (
+            f"{row['mbit']:g}",
+            f"{row['bytes'] / 1e6:.1f}",
+            f"{row['predicted_s']:.2f}",
+            f"{row['measured_s']:.2f}",
+        )
+        limits.add_row(*cells, f"{row['measured_to_predicted']:.3f}")
+    Console().print(table)
+    if measured["links"]:
+        Console().print(limits)

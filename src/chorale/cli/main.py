@@ -21,6 +21,7 @@ _VERBS = {
     "retry": "try again what failed in a run, and only that",
     "collect": "the results of a run as a table",
     "report": "make a run's page again",
+    "claims": "test the claims of an experiment's paper by a comparison of one's own",
     "corpora": "list and fetch corpora",
     "testbed": "a Slurm cluster of virtual hosts on this machine",
     "chaos": "does a run end with the same numbers whatever happens to it? (for developers)",

@@ -66,6 +66,22 @@ def submit(
     Raises:
         ChoraleError: It could not be submitted, or, waited for, did not end well.
     """
+    carry_out_there(run, cluster, wait, on)
+    if as_json:
+        print_json(outcome_json(run))
+    elif wait:
+        print_outcome(run)
+    else:
+        print(f"{run.name}: submitted; `chorale status {run.identity}` tells how it stands")
+    return 0
+
+
+def carry_out_there(run: Run, cluster: str | None, wait: bool, on: dict[str, On] | None = None) -> None:
+    """Submit a run and, if asked to, wait for its end; see :func:`submit`.
+
+    Raises:
+        ChoraleError: It could not be submitted, or, waited for, did not end well.
+    """
     name, profile = _profile(cluster)
     if on is None and was_submitted(run):
         # Submitted again without saying otherwise, its stages run on what they ran on.
@@ -80,13 +96,6 @@ def submit(
         note_state(run, submit_ready(run, profile))
         if wait:
             _wait(run, profile)
-    if as_json:
-        print_json(outcome_json(run))
-    elif wait:
-        print_outcome(run)
-    else:
-        print(f"{run.name}: submitted; `chorale status {run.identity}` tells how it stands")
-    return 0
 
 
 def _profile(cluster: str | None) -> tuple[str, Cluster]:

@@ -45,7 +45,7 @@ class LocalWorker:
         """Work on the run until it has ended and return its state."""
         logs.configure()
         job = f"local-{os.environ['SUBMITIT_LOCAL_JOB_ID']}"
-        return work(Run(Path(self.directory)), job).value
+        return work(Run(Path(self.directory)), job, with_ranks=True).value
 
 
 def run_locally(run: Run, workers: int) -> State:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from chorale.core.logs import get_logger
 from chorale.launch.execution import execute
+from chorale.launch.mpi_here import execute_with_ranks, ranks_wished
 from chorale.launch.plan import Plan, cancel_hopeless, overall, ready
 from chorale.runs.contract import Stage
 from chorale.runs.directory import Run
@@ -28,6 +29,7 @@ def work(
     stop: StopFlag | None = None,
     debug: bool = False,
     watch: Callable[[Plan], None] | None = None,
+    with_ranks: bool = False,
 ) -> State:
     """Do items until the run has ended, and return the run's state.
 
@@ -37,6 +39,7 @@ def work(
         stop: Once set, no further item is taken.
         debug: Let exceptions of the experiment's code through.
         watch: Called with the plan before each item, for progress.
+        with_ranks: Start as many processes for a stage of MPI ranks as it wishes for; otherwise this one is all.
     """
     stop = StopFlag() if stop is None else stop
     while not stop:
@@ -49,7 +52,10 @@ def work(
             if _give_up(run, stage, record) or record.is_alive():
                 continue
             _log.info("%s item %d of %d", stage.name, record.index + 1, len(stage.items))
-            execute(run, stage, record.index, job, stop, debug)
+            if with_ranks and ranks_wished(stage) > 1:
+                execute_with_ranks(run, stage, record.index, job)
+            else:
+                execute(run, stage, record.index, job, stop, debug)
             break
         else:
             time.sleep(_POLL_S)

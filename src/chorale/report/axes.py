@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.ticker import Locator
 
 Scale = Literal["linear", "log", "probit"]
@@ -17,6 +18,9 @@ _PROBIT_TICKS = (1e-4, 1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6,
 # Below this a logarithmic axis has too few round numbers, above the next too many.
 _NARROW_DECADES, _WIDE_DECADES = 0.7, 2.5
 _PROBIT_TICKS_PER_INCH = 2.2
+_LINEAR_TICKS_PER_INCH = 1.3
+_FEW = 10
+_ROUND = (1, 2, 2.5, 5, 10)
 _SMALL, _LARGE = 1e-4, 1e4
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -75,7 +79,21 @@ def set_scale(axes: Axes, which: Literal["x", "y"], scale: Scale, values: np.nda
         change("log")
         axis.set_major_locator(_log_ticks(values))
         axis.set_minor_formatter(NullFormatter())
+    else:
+        _set_linear_ticks(axis, which, values, width_in)
     axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
+
+
+def _set_linear_ticks(axis: Axis, which: Literal["x", "y"], values: np.ndarray, width_in: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    finite = values[np.isfinite(values)]
+    # Half a layer or half a step is none.
+    whole = bool((finite == np.round(finite)).all())
+    if which == "x":
+        axis.set_major_locator(MaxNLocator(max(3, int(_LINEAR_TICKS_PER_INCH * width_in)), integer=whole, steps=_ROUND))
+    elif whole and np.ptp(finite) < _FEW:
+        axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _probit_ticks(deviates: np.ndarray, width_in: float) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 2000
 """More points of one series than this are thinned in the figure; the CSV beside it holds them all."""
+MAX_BARS = 500
+"""Likewise of stacked series, each of whose bars is an outline with four corners."""
 WIDE_IN = (7.6, 3.9)
 NARROW_IN = (3.9, 3.7)
 _SQUARE_IN = (5.2, 4.9)
@@ -76,6 +79,9 @@ def _draw(plot: Plot, palette: Palette, size: tuple[float, float]) -> Figure:
     axes = figure.add_subplot()
     drawn = [_draw_series(axes, plot, number, palette) for number in range(len(plot.series))]
     x, y = (np.concatenate([pair[side] for pair in drawn] or [np.empty(0)]) for side in (0, 1))
+    if plot.y_scale == "linear" and any(series.style == "stacked" for series in plot.series):
+        # A stack's height is read from nothing, not from whatever the axis begins with.
+        axes.set_ylim(bottom=0.0)
     set_scale(axes, "x", plot.x_scale, x, size[0])
     set_scale(axes, "y", plot.y_scale, y, size[0])
     axes.set_xlabel(plot.x_label, color=palette.ink)
@@ -101,6 +107,12 @@ def _draw_series(axes: Axes, plot: Plot, number: int, palette: Palette) -> tuple
         marker = _MARKERS[number % len(_MARKERS)]
         (line,) = axes.plot(x, y, marker, color=colour, markersize=5, markeredgewidth=0, alpha=0.8, label=series.label)
         line.set_gid(points_id(number))
+    elif series.style == "stacked":
+        below, top, edges = _stack(plot, number)[kept], _stack(plot, number + 1)[kept], _edges(series, kept)
+        # One outline for all bars: as many shapes would make the page heavy, and gaps between them all that is seen.
+        low, high = (np.append(heights, heights[-1:]) for heights in (below, top))
+        axes.fill_between(edges, low, high, step="post", color=colour, linewidth=0, label=series.label)
+        return x, top
     elif series.style == "steps":
         axes.plot(x, y, color=colour, linewidth=1.8, drawstyle="steps-post", label=series.label)
     else:
@@ -109,8 +121,29 @@ def _draw_series(axes: Axes, plot: Plot, number: int, palette: Palette) -> tuple
     return x, y
 
 
+def _stack(plot: Plot, number: int) -> np.ndarray:
+    """Return the heights that the stacked series before series ``number`` reach together; gaps have no height."""
+    before = [np.asarray(series.y, dtype=float) for series in plot.series[:number] if series.style == "stacked"]
+    if not before:
+        return np.zeros(len(plot.series[number].y))
+    heights: np.ndarray = np.where(np.isfinite(before), before, 0.0).sum(axis=0)
+    return heights
+
+
+def _edges(series: Series, kept: Sequence[int]) -> np.ndarray:
+    """Return where the bars of the ``kept`` points begin, and where the last one ends."""
+    x = np.asarray(series.x, dtype=float)
+    half = float(np.diff(x).min()) / 2 if len(x) > 1 else 0.5
+    return np.append(x[kept] - half, x[kept][-1:] + half)
+
+
 def drawn_points(plot: Plot, series: Series) -> list[int]:
-    """Return the positions of the points of ``series`` that the figure shows; loose points have no gaps among them."""
+    """Return the positions of the points of ``series`` that the figure shows; loose points have no gaps among them.
+
+    Those of stacked series are the same for all, or else their bars would not stand on one another.
+    """
+    if series.style == "stacked":
+        return thin(_stack(plot, len(plot.series)).tolist(), MAX_BARS)
     x, y = drawable(series.x, plot.x_scale), drawable(series.y, plot.y_scale)
     kept = thin(y.tolist(), MAX_POINTS)
     if series.style == "points":

@@ -63,7 +63,7 @@ def show_part(part: Part, slug: str, folder: Path) -> Shown:
 
     Raises:
         WorkError: The part contradicts itself: a row as long as no header, x and y of different lengths, a file that
-            is not there.
+            is not there; stacked series that do not fit each other.
     """
     if isinstance(part, Text):
         paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", part.body) if paragraph.strip()]
@@ -101,6 +101,12 @@ def _show_plot(plot: Plot, slug: str, folder: Path) -> Shown:
     for series in plot.series:
         if len(series.x) != len(series.y) or (series.labels and len(series.labels) != len(series.x)):
             raise WorkError(f"plot {plot.title!r}: x, y and labels of series {series.label!r} differ in length")
+    stacked = [series for series in plot.series if series.style == "stacked"]
+    for series in stacked:
+        if list(series.x) != list(stacked[0].x) or list(series.x) != sorted(set(series.x)):
+            raise WorkError(
+                f"plot {plot.title!r}: x of stacked series {series.label!r} is not the others', or not rising"
+            )
     files.write_text(folder / f"{slug}.csv", csv_text(("series", plot.x_label, plot.y_label, "label"), _rows(plot)))
     with files.atomic_path(folder / f"{slug}.png") as temporary:
         write_png(plot, temporary)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
@@ -140,6 +141,53 @@ class Command:
     examples: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """Rounds of MPI ranks whose bytes are known before, to measure links by.
+
+    Attributes:
+        program: What every rank runs.
+        result: File that rank 0 writes in the end, JSON: ``round_s`` and ``compute_s``, seconds of each round;
+            ``down_bytes`` and ``up_bytes``, of all rounds together, by rank.
+        down_bytes: Of a round: lengths of the buffers that rank 0 hands to MPI, by receiving rank.
+        up_bytes: Of a round: lengths of those that it gets, by sending rank.
+        seconds: Predicts a round's from the links' rate in 10^6 bits per second and the seconds of computing in it.
+    """
+
+    program: Sequence[str]
+    result: Path
+    down_bytes: Mapping[int, int]
+    up_bytes: Mapping[int, int]
+    seconds: Callable[[float, float], float]
+
+
+@dataclass(frozen=True)
+class Bench(Command):
+    """A measurement that an experiment brings along, ``chorale bench NAME``; what counts are ratios within one run.
+
+    Attributes:
+        traffic: What it does between hosts, for ``chorale bench links``: ``traffic(directory, ranks, rounds, share)``
+            writes what the ranks need into a directory that all hosts see; ``share`` is of the usual bytes, above 0.
+    """
+
+    traffic: Callable[[Path, int, int, float], Traffic] | None = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What ``chorale claims`` carries out for an experiment, and how it tells what came of it.
+
+    Attributes:
+        config: File name of the comparison's configuration, below ``configs/<experiment>/``.
+        fits: Says whether a configuration is of such a comparison; the user may name another than ``config``.
+        render: Turns the result of the run's final stage into Markdown: heading, claims, figures.
+    """
+
+    config: str
+    fits: Callable[[Any], bool]
+    render: Callable[[Any], str]
+
+
 class Experiment(ABC, Generic[ConfigT]):
     """An experiment, found by name through the entry points ``chorale.experiments``.
 
@@ -167,3 +215,11 @@ class Experiment(ABC, Generic[ConfigT]):
     def commands(self) -> Sequence[Command]:
         """Return the experiment's own verbs."""
         return ()
+
+    def benches(self) -> Sequence[Bench]:
+        """Return what ``chorale bench`` measures of the experiment."""
+        return ()
+
+    def claims(self) -> Claims | None:
+        """Return the comparison that tests the claims of the experiment's paper; None if there is none."""
+        return None

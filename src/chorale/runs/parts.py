@@ -52,7 +52,8 @@ class Series:
         label: Name in the legend.
         x: Abscissae.
         y: Ordinates, as many; non-finite ones are gaps.
-        style: ``line``, ``points`` or ``steps`` (a value holds until the next).
+        style: ``line``, ``points``, ``steps`` (a value holds until the next) or ``stacked``: bars on top of those of
+            the stacked series before it, which have the same abscissae.
         labels: What each point is, shown where the pointer is.
         group: Series of one group share a colour; by default each has its own.
     """
@@ -60,7 +61,7 @@ class Series:
     label: str
     x: Sequence[float]
     y: Sequence[float]
-    style: Literal["line", "points", "steps"] = "line"
+    style: Literal["line", "points", "steps", "stacked"] = "line"
     labels: Sequence[str] = ()
     group: str = ""
 

@@ -28,6 +28,8 @@ class Where(Config):
     """Name of a profile in ``slurm/clusters/``, or a path to one; needed by ``slurm``."""
     workers: int | None = Field(None, ge=1)
     """Worker processes of the local executor; the machine's cores if not given."""
+    ranks: int = Field(1, ge=1)
+    """Processes that share a stage whose result does not depend on their number, such as a federation's."""
     retries: int = Field(2, ge=0)
     """How often an item is tried again that was killed, ran out of memory or time, or lost its node."""
     exclude_after: int = Field(2, ge=1)

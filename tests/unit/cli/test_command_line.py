@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 VERBS = (
     *("run", "submit", "work", "plan", "status", "logs", "cancel", "retry", "collect"),
-    *("report", "corpora", "testbed", "chaos", "bench", "autovector"),
+    *("report", "claims", "corpora", "testbed", "chaos", "bench", "autovector"),
 )
 TIMEOUT_S = 60
 

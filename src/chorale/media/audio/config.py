@@ -1,4 +1,4 @@
-"""What the acoustic features are made of. Defaults: the recipe that Kaldi's and wespeaker's VoxCeleb systems share."""
+"""What acoustic features are made of. For speakers: the recipe that Kaldi's and wespeaker's VoxCeleb systems share."""
 
 from __future__ import annotations
 
@@ -69,3 +69,32 @@ class FeatureConfig(Config):
     def dim(self) -> int:
         """Values per frame."""
         return self.n_coefficients if self.kind == "mfcc" else self.n_mels
+
+
+class MelConfig(Config):
+    """The mel spectrogram. Defaults are the common LJSpeech convention."""
+
+    sample_rate_hz: int = Field(22050, ge=8000)
+    """Recordings are resampled to this."""
+    n_fft: int = Field(1024, ge=64)
+    """Samples per transform; the window is as long."""
+    hop: int = Field(256, ge=16)
+    """Samples between two frames."""
+    n_mels: int = Field(80, ge=8)
+    """Mel bins."""
+    f_min_hz: float = Field(0.0, ge=0)
+    """Lower edge of the first bin."""
+    f_max_hz: float = Field(8000.0, gt=0)
+    """Upper edge of the last bin."""
+    floor: float = Field(1e-5, gt=0)
+    """Magnitudes are raised to this before the natural logarithm."""
+    trim_db: float | None = Field(40.0, gt=0)
+    """Silence so far below the loudest frame is cut off both ends; kept if not given."""
+
+    @model_validator(mode="after")
+    def _rising_edges(self) -> MelConfig:
+        if not self.f_min_hz < self.f_max_hz <= self.sample_rate_hz / 2:
+            raise ValueError("f_min_hz below f_max_hz, and this at most half of sample_rate_hz, was expected")
+        if self.hop > self.n_fft:
+            raise ValueError(f"hop {self.hop} lies above n_fft {self.n_fft}")
+        return self

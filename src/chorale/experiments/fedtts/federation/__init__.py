@@ -1,0 +1,1 @@
+"""The federation: what crosses between server and clients, how it is added up, and what it costs."""

@@ -1,0 +1,1 @@
+"""What a synthesiser and its federation show on their page."""

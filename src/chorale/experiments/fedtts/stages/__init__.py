@@ -1,0 +1,1 @@
+"""What the stages of a run do. Each function is `function(context, config)`."""

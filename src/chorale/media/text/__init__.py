@@ -1,0 +1,1 @@
+"""Text in: normalised, phonemised by espeak-ng, and numbered as symbols."""
