@@ -7,14 +7,14 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 TORCH ?= $(shell grep -s '^torch==' requirements.lock)
-CONFIG ?= configs/autovector/tiny.yaml
+CONFIG ?= configs/autovector/tiny.yaml configs/fedtts/federated-tiny.yaml
 
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := -m pip install -q -q
 
 help:  ## list the targets
-	@echo "usage: make TARGET [PYTHON=python3.12] [TORCH='torch==2.12.0'] [CONFIG=$(CONFIG)]"
+	@echo "usage: make TARGET [PYTHON=python3.12] [TORCH='torch==2.12.0'] [CONFIG=configs/autovector/tiny.yaml]"
 	awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make .venv and install everything that needs no compiler; TORCH chooses the build of torch
@@ -49,8 +49,8 @@ $(READY): pyproject.toml requirements.lock
 	touch $@
 	echo "setup: done in $$((SECONDS - began)) s, `du -sh .venv | cut -f 1` in .venv"
 
-run: $(READY)  ## run the main job on real recordings: CONFIG, here on this machine
-	@$(BIN)/chorale run $(CONFIG)
+run: $(READY)  ## run the main job on real recordings: each of CONFIG, here on this machine
+	@for config in $(CONFIG); do $(BIN)/chorale run $$config; done
 
 test: $(READY)  ## set up, build, check and test everything; as root on Debian it installs what the tests need
 	@if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def main(words: list[str]) -> int:
         "store": (_store, _print_store),
         "array": (_array, _print_array),
         "links": (lambda chosen: _links(chosen, traffics), _print_links),
-        **{name: (bench.run, lambda value, bench=bench: print(bench.render(value))) for name, bench in brought.items()},
+        **{name: (bench.run, partial(_print_rendered, bench)) for name, bench in brought.items()},
     }
     measure, show = ways[options.what]
     measured = measure(options)
@@ -54,6 +55,10 @@ def main(words: list[str]) -> int:
     else:
         show(measured)
     return 0
+
+
+def _print_rendered(bench: Bench, measured: Any) -> None:
+    print(bench.render(measured))
 
 
 def _brought() -> dict[str, Bench]:
@@ -189,7 +194,7 @@ def _print_links(measured: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{measured['rounds']} rounds over {measured['hosts']} hosts, MB; of counters an idle interval is subtracted"
+    title = f"{measured['rounds']} rounds over {measured['hosts']} hosts, MB; counters less an idle interval's"
     table = Table(
         "host", "direction", "ledger", "counter", "headers", "idle", "(counter - headers) / ledger", title=title
     )

@@ -29,6 +29,7 @@ from chorale.experiments.fedtts.comparison.figures import Training, figures_of, 
 from chorale.experiments.fedtts.comparison.markdown import render
 from chorale.experiments.fedtts.comparison.statistics import censored_median, log_interval, t_interval
 from chorale.experiments.fedtts.comparison.verdicts import Claimed, Comparison, judge, together
+from chorale.experiments.fedtts.comparison.words import number
 from chorale.experiments.fedtts.config import FedttsConfig
 from chorale.experiments.fedtts.config.federation import LinkConfig
 from chorale.experiments.fedtts.declaration import first_stages
@@ -270,6 +271,11 @@ def test_the_stages_train_every_arm_with_every_seed_and_the_target_with_others()
         (BASE, seed) for seed in config.comparison.target_seeds
     ]
     assert declared[ARMS_STAGE].tolerant and not declared[TARGETS_STAGE].tolerant
+
+
+def test_numbers_are_read_without_powers_of_ten():
+    told = [number(value) for value in (0.0, 12.3456, 123456.7, 0.00123456, -3.372e-05, 1e-9)]
+    assert told == ["0", "12.35", "123,457", "0.001235", "-0.000034", "0"]
 
 
 # The whole

@@ -94,7 +94,7 @@ def share_of_mpi(turn: Mapping[str, Any]) -> float:
 
     The bytes are the same, so it is MPI's median seconds divided by those that the server spends in transfers.
     """
-    return statistics.median(turn["exchange_s"]) / statistics.median(turn["mpi_s"])
+    return float(statistics.median(turn["exchange_s"]) / statistics.median(turn["mpi_s"]))
 
 
 def per_turn(turns: Sequence[Mapping[str, Any]], name: str) -> list[float]:

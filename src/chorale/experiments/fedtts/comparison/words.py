@@ -29,8 +29,8 @@ LABELS = {
 
 def number(value: float) -> str:
     """Return a number with four significant digits, never in powers of ten."""
-    if value == 0:
-        return "0"
+    if abs(value) < 1e-4:
+        return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) >= 5e-7 else "0"
     text = f"{value:.4g}"
     return f"{value:,.0f}" if "e+" in text else text
 
