@@ -14,6 +14,8 @@ from chorale.runs.items import State
 
 _OWN_PREFIXES = ("attempt/", "checkpoint/", "time/")
 """Metrics of one attempt: when it began, how long a save took."""
+_OWN_NAMES = ("seconds",)
+"""Metrics that are measured times."""
 _OWN_KEYS = ("seconds", "source", "attempt", "host", "page")
 """Keys of results that tell about the machine, not about the work."""
 
@@ -52,7 +54,7 @@ def account(run: Run) -> Account:
             if record.state is State.DONE:
                 results[key] = json.dumps(_without_own(record.result), sort_keys=True)
             for event in read_events(run.events, name, record.index):
-                if not event.name.startswith(_OWN_PREFIXES):
+                if not event.name.startswith(_OWN_PREFIXES) and event.name not in _OWN_NAMES:
                     metrics[f"{key}/{event.rank}/{event.name}/{event.step}"] = event.value
     return Account(metrics, results)
 

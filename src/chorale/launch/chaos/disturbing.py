@@ -21,7 +21,7 @@ from chorale.launch.chaos.kills import KINDS, pick, tasks_of
 from chorale.launch.plan import Plan, overall, read_plan
 from chorale.launch.testbed import Testbed
 from chorale.runs.directory import Run
-from chorale.runs.items import State
+from chorale.runs.items import ItemRecord, State
 
 KILL_LAUNCHER = "kill-launcher"
 _FIRST, _LAST = 0.05, 0.95
@@ -29,6 +29,10 @@ _FIRST, _LAST = 0.05, 0.95
 _POLL_S = 0.25
 _STUCK_S = 600.0
 _log = get_logger(__name__)
+
+
+Holder = tuple[str, int, int]
+"""Stage, item and attempt."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Kill:
         stage: What the job was doing; empty for the launcher.
         item: Which item of it; -1 likewise.
         attempt: Which attempt; 0 likewise.
+        bystanders: Stage, item and attempt of whatever else it hit: all that ran on a node, or wrote to a disk.
     """
 
     number: int
@@ -56,6 +61,11 @@ class Kill:
     stage: str = ""
     item: int = -1
     attempt: int = 0
+    bystanders: tuple[Holder, ...] = ()
+
+    def hits(self, holder: Holder) -> bool:
+        """Say whether the kill hit this attempt."""
+        return holder in ((self.stage, self.item, self.attempt), *self.bystanders)
 
 
 class Launcher:
@@ -159,23 +169,24 @@ def _kill(
         hit = Kill(number, kind, progress, "", os.uname().nodename, -1)
         launcher.kill()
     else:
-        record = _held_by(plan, task.job)
-        if record is None or not Path(f"/proc/{task.pid}").exists():
+        held = [holder for holder, record in _running(plan) if record.job == task.job]
+        if not held or not Path(f"/proc/{task.pid}").exists():
             return None
-        stage, item, attempt = record
-        hit = Kill(number, kind, progress, task.job, task.host, task.rank, stage, item, attempt)
+        others = tuple(holder for holder, record in _running(plan) if _suffers_too(kind, task.host, record))
+        hit = Kill(number, kind, progress, task.job, task.host, task.rank, *held[0], others)
         KINDS[kind](testbed, task)
     _log.info("kill %d: %s", number, asdict(hit))
     return hit
 
 
-def _held_by(plan: Plan, job: str) -> tuple[str, int, int] | None:
-    """Return stage, item and attempt that a job is at; None while it has not begun or is at its end."""
-    for name, status in plan.items():
-        for record in status.records:
-            if record.state is State.RUNNING and record.job == job:
-                return name, record.index, record.attempt
-    return None
+def _running(plan: Plan) -> list[tuple[Holder, ItemRecord]]:
+    """Return the attempts that are at work."""
+    records = ((name, record) for name, status in plan.items() for record in status.records)
+    return [((name, r.index, r.attempt), r) for name, r in records if r.state is State.RUNNING]
+
+
+def _suffers_too(kind: str, host: str, record: ItemRecord) -> bool:
+    return kind == "fill-disk" or (kind in ("kill-node", "cut-link") and record.host == host)
 
 
 def kills_json(kills: Sequence[Kill]) -> list[dict[str, Any]]:

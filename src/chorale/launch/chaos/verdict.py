@@ -70,10 +70,7 @@ def attempts_of(wild: Run, calm: Run, kills: Sequence[Kill]) -> list[ItemAttempt
             trains = any(row.first_step is not None for row in undisturbed)
             if not trains and len(rows) < 2:
                 continue
-            hits = [
-                [kill.kind for kill in kills if (kill.stage, kill.item, kill.attempt) == (name, index, row.attempt)]
-                for row in rows
-            ]
+            hits = [[kill.kind for kill in kills if kill.hits((name, index, row.attempt))] for row in rows]
             interval, first = _interval(calm, name, index), _first_to_commit(wild, name, index, rows)
             found.append(ItemAttempts(name, index, rows, hits, steps if trains else None, interval, first))
     return found
