@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import threading
@@ -44,8 +45,13 @@ def test_a_signal_is_followed_by_a_checkpoint_of_the_step_it_came_in(tmp_path):
         seen.append((time.monotonic(), events(tmp_path, "rate")[-1][0]))
 
     before = signal.signal(signal.SIGTERM, handler)
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    timer.start()
+
+    def warn_once_it_trains():
+        while not events(tmp_path, "rate"):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=warn_once_it_trains, daemon=True).start()
     try:
         with pytest.raises(StoppedError) as stopped:
             begin(tmp_path, stop, steps=1_000, step_s=0.01)
@@ -54,7 +60,7 @@ def test_a_signal_is_followed_by_a_checkpoint_of_the_step_it_came_in(tmp_path):
     signalled, step = seen[0]
     (saved,) = (tmp_path / "checkpoints" / STAGE / "000000").iterdir()
     assert int(saved.name.removeprefix("step-")) - step <= 1
-    assert time.monotonic() - signalled < 1.0
+    assert time.monotonic() - signalled < 5.0
     assert stopped.value.exit_status == 75
 
 
@@ -75,8 +81,11 @@ def test_a_lead_that_is_long_enough_is_no_warning(tmp_path, monkeypatch, caplog)
 
 def test_checkpoints_come_by_the_clock_too(tmp_path):
     begin(tmp_path, checkpoint=CheckpointConfig(every_s=0.15), step_s=0.05)
-    steps = [step for step, _ in events(tmp_path, "checkpoint/seconds")]
-    assert 2 <= len(steps) <= 4 and 1 not in steps and steps[-1] == 8
+    saved = [e for e in read_events(tmp_path / "events", STAGE, 0) if e.name == "checkpoint/seconds"]
+    gaps = [after.time_s - before.time_s for before, after in itertools.pairwise(saved[:-1])]
+    assert len(saved) >= 2 and saved[-1].step == 8
+    # However slow the machine is; the last one comes at the end, and not by the clock.
+    assert all(gap >= 0.14 for gap in gaps)
 
 
 def test_an_attempt_that_was_overtaken_saves_nothing(tmp_path):
