@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from chorale.core import logs
-from chorale.core.errors import ChoraleError, WorkError
+from chorale.core.errors import ChoraleError, InputError, WorkError
 from chorale.core.logs import get_logger
 from chorale.launch.execution import execute
 from chorale.launch.plan import read_stage
@@ -36,13 +36,12 @@ def ranks_wished(stage: Stage) -> int:
 
 
 def execute_with_ranks(run: Run, stage: Stage, index: int, job: str) -> State:
-    """Do one item by as many MPI ranks as its stage wishes for, and return how it stands then.
-
-    Raises:
-        MissingExtraError: No ``mpiexec`` is installed.
-    """
+    """Do one item by as many MPI ranks as its stage wishes for, and return how it stands then."""
     words = [sys.executable, "-m", _MODULE, str(run.directory), stage.name, str(index), job]
-    command = [*mpiexec(ranks_wished(stage)), *words]
+    try:
+        command = [*mpiexec(ranks_wished(stage)), *words]
+    except InputError as error:
+        return _fail(run, stage, index, job, Failure.INPUT, str(error))
     before = read_item(run.stage_directory(stage.name), index).attempt
     # A session of its own: Ctrl-C reaches this process alone, which passes a warning on and waits for the save.
     process = subprocess.Popen(command, env=mpi_environment(), start_new_session=True)
@@ -55,9 +54,15 @@ def execute_with_ranks(run: Run, stage: Stage, index: int, job: str) -> State:
     record = read_item(run.stage_directory(stage.name), index)
     if record.attempt == before and not record.state.ended:
         # They never came to claim it; without a word about that, it would be tried for ever.
-        claimed = claim(run.stage_directory(stage.name), index, job)
-        if claimed is not None:
-            claimed.fail(Failure.ERROR, f"{' '.join(command[:3])} ... ended with status {status} before any work")
+        reason = f"{' '.join(command[:3])} ... ended with status {status} before any work"
+        return _fail(run, stage, index, job, Failure.ERROR, reason)
+    return record.state
+
+
+def _fail(run: Run, stage: Stage, index: int, job: str, failure: Failure, message: str) -> State:
+    claimed = claim(run.stage_directory(stage.name), index, job)
+    if claimed is not None:
+        claimed.fail(failure, message)
     return read_item(run.stage_directory(stage.name), index).state
 
 
