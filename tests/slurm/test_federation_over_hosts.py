@@ -1,6 +1,10 @@
+"""What the ledger says has crossed is what the hosts' interfaces counted, and takes as long as was predicted."""
+
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +22,7 @@ SHARE = 0.2
 def test_a_federations_ledger_agrees_with_the_hosts_interfaces_and_a_slow_link_takes_what_was_predicted(
     on_testbed: Testbed,
 ) -> None:
-    def smaller(directory, ranks, rounds, share):  # type: ignore[no-untyped-def]
+    def smaller(directory: Path, ranks: int, rounds: int, share: float) -> Any:
         return make(directory, ranks, rounds, share * SHARE)
 
     make = partial(traffic, clients=HOSTS)
