@@ -12,10 +12,10 @@ from chorale.experiments.fedtts.experiment import Fedtts
 from chorale.experiments.fedtts.federation import ledger_files
 from chorale.experiments.fedtts.federation.ledger import Entry, Ledger
 from chorale.experiments.fedtts.reporting.history import History
-from chorale.experiments.fedtts.reporting.parts import report_parts, sound_file
+from chorale.experiments.fedtts.reporting.parts import report_parts
 from chorale.experiments.fedtts.reporting.plots import MOST_KINDS, bytes_plot
 from chorale.experiments.fedtts.reporting.tables import MCD_ORDER, WORLD_FRAME_MS
-from chorale.experiments.fedtts.results import RECORDING, SPEECH_FILE, SUMMARY_FILE, TRAIN_STAGE, TRAINED
+from chorale.experiments.fedtts.results import RECORDING, SPEECH_FILE, SUMMARY_FILE, TRAIN_STAGE, TRAINED, sound_file
 from chorale.report.page import build_report
 from chorale.runs.directory import open_or_create
 from chorale.runs.events import EventWriter, event_file
@@ -214,15 +214,6 @@ def test_each_utterance_has_its_four_voices_and_its_text(tmp_path):
     assert one.note == "text of a/1"
     assert len(other.files) == 3
     assert len(titled(parts, "Attention").files) == 4
-
-
-def test_sounds_are_looked_for_where_they_are_written(tmp_path):
-    from chorale.experiments.fedtts.corpus.speech_data import Entry as Line
-    from chorale.experiments.fedtts.speaking import file_of
-
-    run, _ = begun(tmp_path)
-    line = Line("folder/key.1", "", "", "", (), 0)
-    assert sound_file(run, line.key, TRAINED).with_suffix("") == (run.artifacts / file_of(line, TRAINED))
 
 
 def test_losses_stand_against_bytes_of_both_directions_and_simulated_seconds(tmp_path):

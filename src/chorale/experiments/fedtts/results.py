@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from chorale.runs.directory import Run
+
 LISTS_STAGE = "lists"
 """Reads the corpus, numbers its symbols and splits it."""
 FEATURES_STAGE = "features"
@@ -25,3 +29,8 @@ RECORDING, VOCODED, TRAINED, UNTRAINED = "recording", "vocoded", "trained", "unt
 """Voices: the recording, the recording's mel through the vocoder, the trained network and the network at its birth."""
 LEDGER_CSV, LEDGER_PARQUET = "ledger.csv", "ledger.parquet"
 """Every row of the ledger, below the artifacts, beside the archive that the program itself reads."""
+
+
+def sound_file(run: Run, key: str, voice: str) -> Path:
+    """Return where an utterance's sound lies, as one of the voices said it; its attention is beside it, as PNG."""
+    return run.artifacts / "speech" / f"{key.replace('/', '_')}-{voice}.wav"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -88,8 +87,3 @@ class Speaker:
 def recorded(data: SpeechData, entry: Entry) -> Utterance:
     """Return what was recorded, cut as the network saw it."""
     return Utterance(data.denormalise(data.sample(entry).mel), data.waveform(entry))
-
-
-def file_of(entry: Entry, voice: str) -> Path:
-    """Return the path of an utterance's sound below the artifacts, without its suffix."""
-    return Path("speech") / f"{entry.key.replace('/', '_')}-{voice}"

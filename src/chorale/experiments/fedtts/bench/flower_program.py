@@ -71,8 +71,8 @@ def main() -> None:
             min_available_clients=clients,
             initial_parameters=ndarrays_to_parameters([np.zeros(shape, np.float32) for shape in shapes]),
         )
-        # One round more than is counted: a round is over when the next begins.
-        return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=work["rounds"] + 1))
+        # Two rounds more than are counted: the first starts the actors, and a round is over when the next begins.
+        return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=work["rounds"] + 2))
 
     run_simulation(
         ServerApp(server_fn=server),
@@ -84,7 +84,7 @@ def main() -> None:
         },
     )
     seconds = [later - earlier for earlier, later in pairwise(Timed.began_s)]
-    Path(sys.argv[2]).write_text(json.dumps({"version": flwr.__version__, "round_s": seconds}))
+    Path(sys.argv[2]).write_text(json.dumps({"version": flwr.__version__, "round_s": seconds[1:]}))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def write_attention(path: Path, attention: NDArray[np.float32], symbols: Sequenc
         symbols: Names of the symbols.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=_SIZE_IN, dpi=_DPI, layout="constrained")
     axes = figure.subplots()
@@ -31,6 +32,7 @@ def write_attention(path: Path, attention: NDArray[np.float32], symbols: Sequenc
     every = -(-len(symbols) // _MOST_LABELS)
     axes.set_yticks(range(0, len(symbols), every), [symbols[place] for place in range(0, len(symbols), every)])
     axes.tick_params(axis="y", labelsize=6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("decoder step")
     axes.set_ylabel("symbol")
     figure.colorbar(image, ax=axes, label="weight")

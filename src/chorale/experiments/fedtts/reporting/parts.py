@@ -32,6 +32,7 @@ from chorale.experiments.fedtts.results import (
     TRAINED,
     UNTRAINED,
     VOCODED,
+    sound_file,
 )
 from chorale.runs.directory import Run
 from chorale.runs.parts import Media, Part, Text
@@ -104,11 +105,6 @@ def _media(run: Run) -> Iterator[Media]:
     if pictures:
         note = "Of the head that reads best. A network that has learnt to read shows a line that rises to the right."
         yield Media("Attention", "image", pictures, note)
-
-
-def sound_file(run: Run, key: str, voice: str) -> Path:
-    """Return where an utterance's sound lies; as ``speaking.file_of``, which needs torch to be loaded."""
-    return run.artifacts / "speech" / f"{key.replace('/', '_')}-{voice}.wav"
 
 
 def _read(path: Path, otherwise: Any) -> Any:

@@ -11,8 +11,8 @@ from chorale.experiments.fedtts.metrics.speech import measure
 from chorale.experiments.fedtts.network.initial import build
 from chorale.experiments.fedtts.network.naming import full_depth
 from chorale.experiments.fedtts.reporting.attention_image import write_attention
-from chorale.experiments.fedtts.results import RECORDING, SPEECH_FILE, TRAINED, UNTRAINED, VOCODED
-from chorale.experiments.fedtts.speaking import Speaker, Utterance, file_of, recorded
+from chorale.experiments.fedtts.results import RECORDING, SPEECH_FILE, TRAINED, UNTRAINED, VOCODED, sound_file
+from chorale.experiments.fedtts.speaking import Speaker, Utterance, recorded
 from chorale.media.audio.write import write_wav
 from chorale.ranks.device import set_threads
 from chorale.runs.context import Context
@@ -40,8 +40,8 @@ def speak_held_out(context: Context, config: FedttsConfig) -> Outcome:
             UNTRAINED: untrained.say(entry.symbols, longest),
         }
         for name, utterance in voices.items():
-            path = context.artifacts / file_of(entry, name)
-            write_wav(path.with_suffix(".wav"), utterance.waveform, config.mel.sample_rate_hz)
+            path = sound_file(context.run, entry.key, name)
+            write_wav(path, utterance.waveform, config.mel.sample_rate_hz)
             if utterance.attention is not None:
                 names = [data.symbol_names[symbol] for symbol in entry.symbols]
                 write_attention(path.with_suffix(".png"), utterance.attention, names)
