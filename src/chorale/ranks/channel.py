@@ -36,6 +36,7 @@ _FAREWELL_BYTES = 2000
 # While a transfer is expected to be under way, a sleep would starve it: MPI moves data only inside its calls.
 _SPIN_BYTES_PER_S = 500e6
 _SPIN_FLOOR_S = 1e-3
+_TRANSFER_SLEEP_S = 50e-6
 
 
 class LostRankError(PeerLostError):
@@ -257,7 +258,7 @@ class Channel:
         """Wait until transfers are complete."""
         started = time.monotonic()
         spin_until = started + _SPIN_FLOOR_S + n_bytes / _SPIN_BYTES_PER_S
-        pause = Pause()
+        pause = Pause(_TRANSFER_SLEEP_S)
         errors: list[LostRankError] = []
         while requests:
             try:

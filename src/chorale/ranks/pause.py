@@ -10,10 +10,14 @@ _FIRST_SLEEP_S, _LONGEST_SLEEP_S = 20e-6, 1e-3
 
 
 class Pause:
-    """Rests that grow: none at first, for what comes at once; then sleeps, so that a long wait costs no core."""
+    """Rests that grow: none at first, for what comes at once; then sleeps, so that a long wait costs no core.
 
-    def __init__(self) -> None:
-        self._rests, self._sleep_s = 0, _FIRST_SLEEP_S
+    Args:
+        longest_s: No sleep is longer, in seconds.
+    """
+
+    def __init__(self, longest_s: float = _LONGEST_SLEEP_S) -> None:
+        self._rests, self._sleep_s, self._longest_s = 0, _FIRST_SLEEP_S, longest_s
 
     def rest(self) -> None:
         """Rest once."""
@@ -22,4 +26,4 @@ class Pause:
             os.sched_yield()
             return
         time.sleep(self._sleep_s)
-        self._sleep_s = min(1.2 * self._sleep_s, _LONGEST_SLEEP_S)
+        self._sleep_s = min(1.2 * self._sleep_s, self._longest_s)
