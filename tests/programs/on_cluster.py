@@ -13,13 +13,15 @@ CHORALE = [sys.executable, "-m", "chorale"]
 PATIENCE_S = 120
 
 
-def chorale(*words: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def chorale(
+    *words: object, check: bool = True, patience_s: float = PATIENCE_S, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command and return what it printed."""
     return subprocess.run(
         [*CHORALE, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
         check=check,
         env={**os.environ, **environment},
     )

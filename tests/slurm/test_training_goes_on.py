@@ -18,6 +18,7 @@ from chorale.training.attempts import AttemptRow, attempt_table
 
 pytestmark = pytest.mark.slurm
 STAGE = "fit"
+CHAOS_S = 600
 BACKENDS = {"ddp": ("ddp", "2"), "zero-2": ("deepspeed", "2")}
 
 
@@ -104,10 +105,10 @@ def test_a_node_that_dies_costs_at_most_the_steps_since_the_last_checkpoint(
 def test_chaos_ends_with_equal_numbers_and_tells_a_build_that_forgets_a_state(config: Path, tmp_path: Path) -> None:
     kinds = [word for kind in ("kill-rank", "requeue", "time-limit", "fill-disk") for word in ("--kind", kind)]
     words = ("chaos", config, "--root", tmp_path / "chaos")
-    done = chorale(*words, *kinds, "--kills", "5", "--seed", "1")
+    done = chorale(*words, *kinds, "--kills", "5", "--seed", "1", patience_s=CHAOS_S)
     assert "equal, bit for bit" in done.stdout
     assert "5 kills that hit a live process" in done.stdout
     forgets = ("--kills", "2", "--seed", "1", "--kind", "time-limit", "--checkpoint.leave_out", "torch")
-    told = chorale(*words, *forgets, check=False)
+    told = chorale(*words, *forgets, check=False, patience_s=CHAOS_S)
     assert told.returncode == 1
     assert "metrics and results differ" in told.stderr
