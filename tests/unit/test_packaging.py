@@ -40,6 +40,8 @@ def test_every_package_that_is_imported_is_a_requirement(checkout: Path, project
     undeclared = {
         f"{path.relative_to(checkout)}: {name}"
         for path in (checkout / "src").rglob("*.py")
+        # What a bench compares with lives in an environment of its own, and so does what it runs there.
+        if not path.name.endswith("_program.py")
         for name in _imported(path) - sys.stdlib_module_names - {"chorale"}
         if not required & {canonicalize_name(provider) for provider in providers.get(name, [name])}
     }
