@@ -7,6 +7,7 @@ is new begins with the state of round 0.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -92,7 +93,7 @@ class FedAvgM:
         self._velocity = _part(state, "velocity/")
 
 
-class Adaptive:
+class Adaptive(ABC):
     """The frame of FedAdagrad, FedYogi and FedAdam (Reddi et al. 2021, algorithm 2).
 
     ``m <- beta1 * m + (1 - beta1) * mean; v <- second(v, m^2); x <- x + rate * m / (sqrt(v) + tau)``, beginning with
@@ -109,6 +110,7 @@ class Adaptive:
         self._first: dict[str, Wide] = {}
         self._second: dict[str, Wide] = {}
 
+    @abstractmethod
     def second(self, moment: Wide, square: Wide) -> Wide:
         """Return the new second moment.
 
@@ -116,7 +118,6 @@ class Adaptive:
             moment: The old one.
             square: The first moment, squared.
         """
-        raise NotImplementedError
 
     def step(self, tensors: Mapping[str, Array], mean: Mapping[str, Wide]) -> dict[str, Array]:
         """Return the new values of the tensors in ``mean``."""
