@@ -100,11 +100,11 @@ def _copy(sources: Sequence[Path], folder: Path) -> None:
     try:
         temporary.mkdir(parents=True)
         for source in sources:
-            # Compiled files come along, and times are kept, so that a thousand tasks need not compile anew.
             if source.is_dir():
-                shutil.copytree(source, temporary / source.name)
+                shutil.copytree(source, temporary / source.name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, temporary / source.name)
+        _compile(temporary, folder)
         # Another process may have been first with the same copy.
         with contextlib.suppress(FileExistsError):
             _rename(temporary, folder)
@@ -112,6 +112,16 @@ def _copy(sources: Sequence[Path], folder: Path) -> None:
         raise files.not_writable(folder.parent, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _compile(temporary: Path, folder: Path) -> None:
+    """Compile a copy that will lie in ``folder``: once, so that a thousand tasks need not."""
+    import compileall
+    from py_compile import PycInvalidationMode
+
+    # What is never changed need not be compared with its source whenever it is imported.
+    unchecked = PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(temporary, ddir=str(folder), quiet=2, invalidation_mode=unchecked)
 
 
 def _rename(temporary: Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from chorale.core import files
-from chorale.core.config import ConfigTree, validate
+from chorale.core.config import ConfigTree, parse_yaml, validate
 from chorale.core.errors import InputError, WorkError
 from chorale.runs.code import describe_code
 from chorale.runs.contract import Experiment, ExperimentConfig, Stage
@@ -41,12 +41,12 @@ class Run:
     @cached_property
     def experiment(self) -> Experiment[Any]:
         """The experiment that this run is of."""
-        return find_experiment(self._tree("config.yaml")["experiment"])
+        return find_experiment(self._written["experiment"])
 
     @cached_property
     def config(self) -> Any:
         """The validated configuration, with the latest placement."""
-        values = {**self._tree("config.yaml"), "where": self._tree("where.yaml")}
+        values = {**self._written, "where": self._tree("where.yaml")}
         path = self.directory / "config.yaml"
         return validate(self.experiment.config_class, ConfigTree(values, {key: str(path) for key in values}))
 
@@ -117,10 +117,15 @@ class Run:
         """Return how each item of a stage stands."""
         return read_items(self.stage_directory(stage.name), len(stage.items))
 
+    @cached_property
+    def _written(self) -> dict[str, Any]:
+        # Never written again, other than where.yaml.
+        return self._tree("config.yaml")
+
     def _tree(self, name: str) -> dict[str, Any]:
         path = self.directory / name
         try:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+            tree = parse_yaml(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise InputError(f"{self.directory}: not a run's directory ({name}: {error})") from error
         if not isinstance(tree, dict):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from importlib.metadata import entry_points
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any
 
 from chorale.core.errors import InputError
@@ -23,7 +25,7 @@ def find_experiment(name: str) -> Experiment[Any]:
     Raises:
         InputError: None is installed under that name.
     """
-    for point in entry_points(group=_GROUP):
+    for point in _points():
         if point.name == name:
             experiment: Experiment[Any] = point.load()()
             return experiment
@@ -31,3 +33,10 @@ def find_experiment(name: str) -> Experiment[Any]:
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"installed are: {', '.join(names) or 'none'}"
     raise InputError(f"experiment {name!r} is not installed", remedy)
+
+
+def _points() -> Iterator[EntryPoint]:
+    """Yield the project's own experiments first: to find others, the metadata of every installed package is read."""
+    with contextlib.suppress(PackageNotFoundError):
+        yield from distribution("chorale").entry_points.select(group=_GROUP)
+    yield from entry_points(group=_GROUP)
