@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import source_from_cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_snapshot_is_the_package_as_it_is_now_and_is_made_once(package: Path, 
     assert (again, told) == (first, "")
     assert (first / "chorale" / "__init__.py").stat().st_ino == made
     assert sorted(path.name for path in (run / "code").iterdir()) == sorted([first.name, "newest"])
+
+
+def test_a_snapshot_is_compiled_and_its_tracebacks_name_its_own_files(package: Path, tmp_path: Path) -> None:
+    first, _ = take(package.parent, tmp_path / "run")
+    assert {source_from_cache(str(path)) for path in first.rglob("*.pyc")} == set(map(str, first.rglob("*.py")))
+    asks = "import chorale.core.config as module; print(module.load.__code__.co_filename)"
+    environment = {**os.environ, "PYTHONPATH": str(first)}
+    done = subprocess.run([sys.executable, "-c", asks], env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == first / "chorale" / "core" / "config.py"
 
 
 def test_a_job_that_runs_a_snapshot_hands_the_same_one_on(package: Path, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import re
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from chorale.launch.plan import StageStatus
 from chorale.launch.slurm.queue import JobState, job_state, queued_jobs
 from chorale.launch.slurm.submissions import Submission
 from chorale.runs.directory import Run
-from chorale.runs.items import Failure, ItemRecord, pronounce
+from chorale.runs.items import Failure, ItemRecord, pronounce, read_item
 
 _BY_STATE = {
     "CANCELLED": (Failure.CANCELLED, "was cancelled"),
@@ -34,6 +35,7 @@ _POLL_S = 0.5
 def pronounce_dead(run: Run, status: StageStatus, submissions: Sequence[Submission]) -> None:
     """Write a verdict on every open item of a stage whose job Slurm says has ended, or has forgotten."""
     states = queued_jobs() if submissions else {}
+    directory = run.stage_directory(status.stage.name)
     for record in status.records:
         if record.state.ended:
             continue
@@ -42,9 +44,10 @@ def pronounce_dead(run: Run, status: StageStatus, submissions: Sequence[Submissi
         if not job or (JobState(states.get(job, "")).is_active and states[job] != "COMPLETING"):
             continue
         state = _after_completing(job)
-        if state is None or not state.is_active:
+        # It may have ended well after its record was read and before Slurm was asked.
+        if _is_as_it_was(directory, record) and (state is None or not state.is_active):
             failure, message = diagnose(job, state, record, _last_words(run, job))
-            pronounce(run.stage_directory(status.stage.name), record, failure, message)
+            pronounce(directory, record, failure, message)
 
 
 def diagnose(job: str, state: JobState | None, record: ItemRecord, last_words: str = "") -> tuple[Failure, str]:
@@ -81,6 +84,11 @@ def _last_words(run: Run, job: str) -> str:
             file.seek(max(0, path.stat().st_size - _LAST_BYTES))
             words.append(file.read().decode(errors="replace"))
     return "\n".join(words)
+
+
+def _is_as_it_was(directory: Path, record: ItemRecord) -> bool:
+    now = read_item(directory, record.index)
+    return (now.attempt, now.state) == (record.attempt, record.state)
 
 
 def _job_of(record: ItemRecord, submissions: Sequence[Submission]) -> str:
