@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ranks import carry_out_on
+from ranks import carry_out_on, need
 from small_training import Scenario, carry_out
 
 BACKENDS: dict[str, dict[str, Any]] = {
@@ -19,12 +18,6 @@ LEFT_OUT = ("python", "numpy", "torch", "accumulators")
 INTERRUPTIONS = (1, 4, 7)
 STEPS = 8
 Outcomes = dict[str, dict[str, Any]]
-
-
-def need(backend: str) -> None:
-    """Skip where the backend is not installed."""
-    if backend != "ddp" and find_spec("deepspeed") is None:
-        pytest.skip("deepspeed is not installed: run make native")
 
 
 @pytest.fixture(scope="session")
