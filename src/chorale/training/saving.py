@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,10 @@ from chorale.runs.checkpoints import Checkpoints, Keep
 from chorale.runs.context import Context
 from chorale.training.config import CheckpointConfig
 from chorale.training.draws import seed_everything
+from chorale.training.lead import SignalLead
 from chorale.training.state import TrainingState
 from chorale.training.task import Task
 
-SIGNAL_LEAD = "CHORALE_SIGNAL_LEAD_S"
-"""Environment variable: seconds between the signal and the kill, as the launcher has asked for them."""
-# Ranks may be in the middle of a long step when the signal comes, and the disk may be busier than it was.
-_SAFETY = 2.0
 _log = get_logger(__name__)
 
 
@@ -38,7 +34,7 @@ class Saver:
             context.checkpoints, context.ranks, context.attempt, keep, still_ours=context.still_ours
         )
         self._saved_at = time.monotonic()
-        self._warned = False
+        self._lead = SignalLead()
 
     def resume(self, seed: int) -> TrainingState:
         """Return where the newest complete checkpoint stands, or the beginning; on ALL ranks."""
@@ -79,17 +75,5 @@ class Saver:
         seconds = self._saved_at - began
         if self._context.ranks.rank == 0:
             self._context.log_all(state.step, {"checkpoint/seconds": seconds})
-            self._compare_with_lead(seconds)
+            self._lead.compare(seconds)
         return seconds
-
-    def _compare_with_lead(self, seconds: float) -> None:
-        lead_s = float(os.environ.get(SIGNAL_LEAD, "inf"))
-        if _SAFETY * seconds > lead_s and not self._warned:
-            self._warned = True
-            _log.warning(
-                "a checkpoint took %.1f s, and the signal comes %g s before the end; write --signal=USR2@%d in the "
-                "template, or save less",
-                seconds,
-                lead_s,
-                int(2 * _SAFETY * seconds) + 1,
-            )

@@ -77,6 +77,15 @@ def test_any_number_of_ranks_adding_up_or_not_comes_to_the_same_bits(name, growt
         same(on_ranks(dataclasses.replace(made, every_rounds=None), size), expected)
 
 
+@pytest.mark.parametrize(("lead_s", "warnings"), [("0.0001", 1), ("120", 0)])
+def test_a_lead_in_which_no_round_fits_is_one_warning_with_a_remedy(lead_s, warnings, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CHORALE_SIGNAL_LEAD_S", lead_s)
+    carry_out(scenario(tmp_path))
+    told_of = [record.getMessage() for record in caplog.records if "the signal comes" in record.getMessage()]
+    assert len(told_of) == warnings
+    assert all("--signal=USR2@1" in line and "fewer steps in a round" in line for line in told_of)
+
+
 def test_the_scenarios_that_are_compared_differ_from_one_another(tmp_path):
     hashes = {on_ranks(scenario(tmp_path / name, **config), 1)["hash"] for name, config in SCENARIOS.items()}
     # Without a cache, the same is sent more often; secure aggregation hides what is the same, but some drop out.

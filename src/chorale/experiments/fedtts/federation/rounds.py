@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from chorale.ranks.channel import Channel, Counters
 from chorale.runs.context import Context
 from chorale.runs.stopping import StopFlag, StoppedError, StopReason
 from chorale.training.config import CheckpointConfig
+from chorale.training.lead import SignalLead
 
 _REASONS: tuple[StopReason, ...] = ("preempted", "time-limit")
 
@@ -119,6 +121,7 @@ class _Loop:
             self.shapes |= {control_name(name): shape for name, shape in federation.shapes.items()}
         self.host = ClientHost(config, federation.trainer, federation.schedule, tuple(self.shapes), federation.seed)
         self.saver = RoundSaver(federation.checkpoint, context, self.host, config.clients)
+        self.lead = SignalLead()
         self.apart = config.participation.lost_rank == "drop" and channel.size > 1
         self.stopped = False
         self.rounds = 0
@@ -159,6 +162,7 @@ class _Loop:
 
     def _round(self, server: Server, peers: Peers) -> dict[str, float]:
         state, config = server.state, self.config
+        began = time.monotonic()
         metrics = server.round()
         at_end = state.round == config.rounds
         valid = server.evaluate() if at_end or state.round % config.evaluate_every == 0 else {}
@@ -175,6 +179,8 @@ class _Loop:
         elif verdict.save_apart:
             self.saver.save_apart(state, valid, peers)
             peers.account(state.ledger, state.round - 1)
+        # A signal is heeded at a round's end: all of a round may lie between it and the save.
+        self.lead.compare(time.monotonic() - began, "a round with its checkpoint", "train fewer steps in a round")
         self._heed(verdict)
         return metrics
 
