@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from chorale.core.errors import InputError
+from chorale.experiments.fedtts.metrics.settings import ORDER, WORLD_FRAME_MS
 from chorale.runs.contract import Command
 
 if TYPE_CHECKING:
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     from chorale.experiments.fedtts.metrics.mcd import Distortion
 
 _KINDS = ("both", "world", "log-mel")
-_ORDER = 24
-_FRAME_MS = 5.0
 _WINDOW_S = 1024 / 22050
 _F_MAX_HZ = 8000.0
 _LOWEST_RATE_HZ = 8000
 
 
-def compare(reference: Path, other: Path, kind: str = "both", order: int = _ORDER) -> dict[str, JsonValue]:
+def compare(reference: Path, other: Path, kind: str = "both", order: int = ORDER) -> dict[str, JsonValue]:
     """Return the distortion of two recordings, with the settings it was measured with.
 
     Args:
@@ -83,7 +82,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="world: spectral envelopes, and pitch; log-mel: no analysis in between (default: %(default)s)",
     )
     parser.add_argument(
-        "--order", type=int, default=_ORDER, metavar="D", help="highest cepstral coefficient (default: %(default)s)"
+        "--order", type=int, default=ORDER, metavar="D", help="highest cepstral coefficient (default: %(default)s)"
     )
 
 
@@ -121,7 +120,7 @@ def _by_world(
     analyses = []
     for path, samples in ((reference, first), (other, second)):
         try:
-            analyses.append(analyse(samples, rate_hz, _FRAME_MS))
+            analyses.append(analyse(samples, rate_hz, WORLD_FRAME_MS))
         except InputError as error:
             raise InputError(f"{path}: {error.what}", error.remedy) from error
     measured = world_distortion(analyses[0], analyses[1], order)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chorale.core.errors import InputError
 from chorale.experiments.fedtts.metrics.cepstra import all_pass_constant, log_mel_cepstra, mel_cepstra
+from chorale.experiments.fedtts.metrics.settings import ORDER
 from chorale.experiments.fedtts.metrics.warping import WarpingPath, warp
 from chorale.media.audio.pitch import Analysis
 
@@ -80,13 +81,13 @@ def distortion(reference: Floats, other: Floats, settings: McdSettings) -> Disto
     return Distortion(total / len(path.distances), total / len(reference), path, settings)
 
 
-def world_distortion(reference: Analysis, other: Analysis, order: int = 24) -> Distortion:
+def world_distortion(reference: Analysis, other: Analysis, order: int = ORDER) -> Distortion:
     """Return the distortion of two recordings' spectral envelopes.
 
     Args:
         reference: WORLD's analysis of the recording.
         other: That of what is compared with it.
-        order: Highest coefficient; 24 is the usual one for speech.
+        order: Highest coefficient.
 
     Raises:
         InputError: The analyses are of different sample rates or frames.
@@ -102,7 +103,7 @@ def world_distortion(reference: Analysis, other: Analysis, order: int = 24) -> D
 
 
 def log_mel_distortion(
-    reference: NDArray[np.floating], other: NDArray[np.floating], frame_ms: float, order: int = 24
+    reference: NDArray[np.floating], other: NDArray[np.floating], frame_ms: float, order: int = ORDER
 ) -> Distortion:
     """Return the distortion of two log mel spectrograms: no vocoder and no analysis comes in between.
 

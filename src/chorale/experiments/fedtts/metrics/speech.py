@@ -10,6 +10,7 @@ from chorale.experiments.fedtts.config.speech import MelConfig
 from chorale.experiments.fedtts.metrics.attention import reading
 from chorale.experiments.fedtts.metrics.f0 import f0_error
 from chorale.experiments.fedtts.metrics.mcd import log_mel_distortion, world_distortion
+from chorale.experiments.fedtts.metrics.settings import WORLD_FRAME_MS
 from chorale.experiments.fedtts.metrics.stops import duration_ratio
 from chorale.experiments.fedtts.speaking import Utterance
 from chorale.media.audio.pitch import analyse
@@ -44,7 +45,7 @@ def measure(reference: Utterance, other: Utterance, config: MelConfig) -> dict[s
 def _by_world(reference: torch.Tensor, other: torch.Tensor, sample_rate_hz: int) -> dict[str, JsonValue]:
     """Return what WORLD's analysis tells; nothing where it is not installed, or hears nothing to analyse."""
     try:
-        one, two = (analyse(waveform.numpy(), sample_rate_hz) for waveform in (reference, other))
+        one, two = (analyse(waveform.numpy(), sample_rate_hz, WORLD_FRAME_MS) for waveform in (reference, other))
     except InputError:
         return {"mcd_world_db": None, "log_f0_rmse": None, "voicing_error": None}
     world = world_distortion(one, two)

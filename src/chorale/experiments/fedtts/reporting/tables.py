@@ -8,6 +8,7 @@ from typing import Any
 from chorale.experiments.fedtts.config import FedttsConfig
 from chorale.experiments.fedtts.federation.ledger import DIRECTIONS, Ledger, Totals
 from chorale.experiments.fedtts.metrics.cepstra import all_pass_constant
+from chorale.experiments.fedtts.metrics.settings import ORDER, WORLD_FRAME_MS
 from chorale.experiments.fedtts.reporting.plots import label_of
 from chorale.experiments.fedtts.results import LEDGER_CSV, TRAINED, UNTRAINED, VOCODED
 from chorale.runs.parts import Cell, Table
@@ -17,8 +18,6 @@ VOICES = {
     VOCODED: "vocoded",
     UNTRAINED: "untrained",
 }
-MCD_ORDER, WORLD_FRAME_MS = 24, 5.0
-"""With which :mod:`metrics.speech` measures."""
 TOWARDS = {"down": "to clients", "up": "to the server"}
 _DISTANCES: Sequence[tuple[str, str, float, int]] = (
     ("duration_ratio", "length", 1.0, 3),
@@ -43,7 +42,7 @@ def speech_table(speech: Mapping[str, Mapping[str, Any]], config: FedttsConfig) 
     mel, count = config.mel, max((voice["utterances"] for voice in speech.values()), default=0)
     note = (
         f"Means over {count} utterances, spoken free-running. MCD (mel-cepstral distortion): coefficients 1 to "
-        f"{MCD_ORDER}, frames paired by dynamic time warping over the same coefficients, mean over the path. MCD mel: "
+        f"{ORDER}, frames paired by dynamic time warping over the same coefficients, mean over the path. MCD mel: "
         f"of {mel.n_mels} mel bins, frames of {1000 * mel.hop / mel.sample_rate_hz:g} ms, with no vocoder between, so "
         "that a vocoded recording has no distance. Per frame: the path's sum divided by the "
         "recording's frames, so that what is drawn out or left unsaid adds to it. WORLD: MCD of spectral envelopes at "
