@@ -86,10 +86,11 @@ def ledger_of(rounds=ROUNDS, kinds=("model", "update"), ranks=2):
     return ledger
 
 
-def end(run, mode="federated", ledger=None):
+def end(run, mode="federated", ledger=None, **measured):
     """Leave what the last stages leave, for two utterances."""
     rows = [{"key": key, "text": f"text of {key}", "voice": TRAINED} for key in ("a/1", "b")]
-    speech = {TRAINED: {**VOICE, **READING}, "vocoded": {**VOICE, "mcd_mel_db": 0.0}, "untrained": {**VOICE, **READING}}
+    voice = {**VOICE, **measured}
+    speech = {TRAINED: {**voice, **READING}, "vocoded": {**voice, "mcd_mel_db": 0.0}, "untrained": {**voice, **READING}}
     for row in rows:
         for voice in (RECORDING, "vocoded", TRAINED, "untrained"):
             path = sound_file(run, row["key"], voice)
@@ -317,7 +318,7 @@ def test_a_damaged_ledger_costs_only_what_is_in_it(tmp_path):
     assert "Time per round" in titles(parts)
 
 
-def test_speech_is_told_by_voice_and_what_could_not_be_measured_is_empty(tmp_path):
+def test_speech_is_told_by_voice_and_what_could_not_be_measured_is_left_out_and_said(tmp_path):
     run, config = begun(tmp_path)
     federate(run)
     end(run)
@@ -327,16 +328,24 @@ def test_speech_is_told_by_voice_and_what_could_not_be_measured_is_empty(tmp_pat
         "voice": "trained",
         "MCD mel / dB": 6.0,
         "per frame / dB": 9.5,
-        "WORLD / dB": None,
-        "log F0": None,
-        "voicing / %": None,
         "length": 1.5,
         "stopped / %": 50.0,
     }
+    assert "were not measured: they need the extra `speech`" in table.note
     reading = titled(report_parts(run, config), "Attention in figures")
     assert [list(row) for row in reading.rows] == [
         [voice, 0.25, 90.0, 6.0, 4.0, 100.0] for voice in ("trained", "untrained")
     ]
+
+
+def test_what_world_measured_has_its_columns(tmp_path):
+    run, config = begun(tmp_path)
+    federate(run)
+    end(run, mcd_world_db=7.0)
+    table = titled(report_parts(run, config), "Speech")
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["WORLD / dB"], row["log F0"], row["voicing / %"]) == (7.0, None, None)
+    assert "not measured" not in table.note
 
 
 def test_the_stated_settings_of_the_distortions_are_those_they_are_measured_with(tmp_path):
@@ -344,7 +353,7 @@ def test_the_stated_settings_of_the_distortions_are_those_they_are_measured_with
 
     run, config = begun(tmp_path, mel={"sample_rate_hz": 16000, "hop": 200})
     federate(run)
-    end(run)
+    end(run, mcd_world_db=7.0)
     note = titled(report_parts(run, config), "Speech").note
     for stated in (
         "coefficients 1 to 24",

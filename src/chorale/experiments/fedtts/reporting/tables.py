@@ -24,6 +24,8 @@ _DISTANCES: Sequence[tuple[str, str, float, int]] = (
     ("stopped", "stopped / %", 100.0, 0),
     ("mcd_mel_db", "MCD mel / dB", 1.0, 2),
     ("mcd_mel_db_per_frame", "per frame / dB", 1.0, 2),
+)
+_BY_WORLD: Sequence[tuple[str, str, float, int]] = (
     ("mcd_world_db", "WORLD / dB", 1.0, 2),
     ("log_f0_rmse", "log F0", 1.0, 3),
     ("voicing_error", "voicing / %", 100.0, 1),
@@ -45,13 +47,20 @@ def speech_table(speech: Mapping[str, Mapping[str, Any]], config: FedttsConfig) 
         f"{ORDER}, frames paired by dynamic time warping over the same coefficients, mean over the path. MCD mel: "
         f"of {mel.n_mels} mel bins, frames of {1000 * mel.hop / mel.sample_rate_hz:g} ms, with no vocoder between, so "
         "that a vocoded recording has no distance. Per frame: the path's sum divided by the "
-        "recording's frames, so that what is drawn out or left unsaid adds to it. WORLD: MCD of spectral envelopes at "
-        f"{mel.sample_rate_hz} Hz, frames of {WORLD_FRAME_MS:g} ms, all-pass constant "
-        f"{all_pass_constant(mel.sample_rate_hz):g}. Log F0: RMS error over frames voiced in both. Voicing: "
-        "paired frames of which one alone is voiced. Length: divided by the recording's. Stopped: by itself, without "
-        "being cut off."
+        "recording's frames, so that what is drawn out or left unsaid adds to it. Length: divided by the recording's. "
+        "Stopped: by itself, without being cut off. "
     )
-    return Table("Speech", ["voice", *(name for _, name, _, _ in _DISTANCES)], _rows(speech, _DISTANCES), note)
+    columns = [*_DISTANCES]
+    if any(voice.get(key) is not None for voice in speech.values() for key, *_ in _BY_WORLD):
+        columns += _BY_WORLD
+        note += (
+            f"WORLD: MCD of spectral envelopes at {mel.sample_rate_hz} Hz, frames of {WORLD_FRAME_MS:g} ms, all-pass "
+            f"constant {all_pass_constant(mel.sample_rate_hz):g}. Log F0: RMS error over frames voiced in both. "
+            "Voicing: paired frames of which one alone is voiced."
+        )
+    else:
+        note += "Pitch, and the distortion of WORLD's envelopes, were not measured: they need the extra `speech`."
+    return Table("Speech", ["voice", *(name for _, name, _, _ in columns)], _rows(speech, columns), note)
 
 
 def reading_table(speech: Mapping[str, Mapping[str, Any]]) -> Table:
