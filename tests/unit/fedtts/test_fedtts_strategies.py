@@ -38,27 +38,27 @@ def test_fedavgm_keeps_a_velocity():
 
 
 def test_fedadagrad_adds_squares_up():
-    # m1 = 0.04, v1 = 0.25 + 0.0016; m2 = 0.036 - 0.02 = 0.016, v2 = v1 + 0.000256
-    first = 1 + 0.5 * 0.04 / (math.sqrt(0.2516) + 0.5)
-    second = first + 0.5 * 0.016 / (math.sqrt(0.251856) + 0.5)
+    # m1 = 0.04, v1 = 0.25 + 0.16; m2 = 0.036 - 0.02 = 0.016, v2 = v1 + 0.04
+    first = 1 + 0.5 * 0.04 / (math.sqrt(0.41) + 0.5)
+    second = first + 0.5 * 0.016 / (math.sqrt(0.45) + 0.5)
     assert two_steps("fedadagrad") == pytest.approx([first, second], rel=1e-6)
 
 
 def test_fedadam_averages_squares():
-    # v1 = 0.75 * 0.25 + 0.25 * 0.0016 = 0.1879; v2 = 0.75 * 0.1879 + 0.25 * 0.000256 = 0.140989
-    first = 1 + 0.5 * 0.04 / (math.sqrt(0.1879) + 0.5)
-    second = first + 0.5 * 0.016 / (math.sqrt(0.140989) + 0.5)
+    # v1 = 0.75 * 0.25 + 0.25 * 0.16 = 0.2275; v2 = 0.75 * 0.2275 + 0.25 * 0.04 = 0.180625
+    first = 1 + 0.5 * 0.04 / (math.sqrt(0.2275) + 0.5)
+    second = first + 0.5 * 0.016 / (math.sqrt(0.180625) + 0.5)
     assert two_steps("fedadam") == pytest.approx([first, second], rel=1e-6)
 
 
 def test_fedyogi_moves_its_second_moment_by_the_square_whatever_the_distance():
-    # v1 = 0.25 - 0.25 * 0.0016 = 0.2496; v2 = 0.2496 - 0.25 * 0.000256 = 0.249536
-    first = 1 + 0.5 * 0.04 / (math.sqrt(0.2496) + 0.5)
-    second = first + 0.5 * 0.016 / (math.sqrt(0.249536) + 0.5)
+    # v1 = 0.25 - 0.25 * 0.16 = 0.21; v2 = 0.21 - 0.25 * 0.04 = 0.2
+    first = 1 + 0.5 * 0.04 / (math.sqrt(0.21) + 0.5)
+    second = first + 0.5 * 0.016 / (math.sqrt(0.2) + 0.5)
     assert two_steps("fedyogi") == pytest.approx([first, second], rel=1e-6)
-    # Where the square is the larger, the moment grows: m = 4, v = 0.25 + 0.25 * 16
+    # Where the square is the larger, the moment grows: m = 4, v = 0.25 + 0.25 * 1600
     (grown, _) = two_steps("fedyogi", first=40.0)
-    assert grown == pytest.approx(1 + 0.5 * 4 / (math.sqrt(4.25) + 0.5), rel=1e-6)
+    assert grown == pytest.approx(1 + 0.5 * 4 / (math.sqrt(400.25) + 0.5), rel=1e-6)
 
 
 def draws(seed, names=("a", "b")):

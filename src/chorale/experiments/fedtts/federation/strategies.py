@@ -96,7 +96,7 @@ class FedAvgM:
 class Adaptive(ABC):
     """The frame of FedAdagrad, FedYogi and FedAdam (Reddi et al. 2021, algorithm 2).
 
-    ``m <- beta1 * m + (1 - beta1) * mean; v <- second(v, m^2); x <- x + rate * m / (sqrt(v) + tau)``, beginning with
+    ``m <- beta1 * m + (1 - beta1) * mean; v <- second(v, mean^2); x <- x + rate * m / (sqrt(v) + tau)``, beginning with
     ``m = 0`` and ``v = tau^2``, the smallest that the algorithm allows. There is no bias correction in it.
 
     Args:
@@ -116,7 +116,7 @@ class Adaptive(ABC):
 
         Args:
             moment: The old one.
-            square: The first moment, squared.
+            square: The mean update, squared.
         """
 
     def step(self, tensors: Mapping[str, Array], mean: Mapping[str, Wide]) -> dict[str, Array]:
@@ -124,7 +124,7 @@ class Adaptive(ABC):
         new = {}
         for name, delta in mean.items():
             first = self.beta1 * self._first.get(name, 0.0) + (1 - self.beta1) * delta
-            second = self.second(self._second.get(name, np.full_like(delta, self.tau**2)), first**2)
+            second = self.second(self._second.get(name, np.full_like(delta, self.tau**2)), delta**2)
             self._first[name], self._second[name] = first, second
             new[name] = _moved(tensors[name], self.rate * first / (np.sqrt(second) + self.tau))
         return new
@@ -140,7 +140,7 @@ class Adaptive(ABC):
 
 
 class FedAdagrad(Adaptive):
-    """``v <- v + m^2`` (Reddi et al. 2021, algorithm 2)."""
+    """``v <- v + mean^2`` (Reddi et al. 2021, algorithm 2)."""
 
     def second(self, moment: Wide, square: Wide) -> Wide:
         """Return the new second moment."""
@@ -148,7 +148,7 @@ class FedAdagrad(Adaptive):
 
 
 class FedYogi(Adaptive):
-    """``v <- v - (1 - beta2) * m^2 * sign(v - m^2)`` (Reddi et al. 2021, algorithm 2).
+    """``v <- v - (1 - beta2) * mean^2 * sign(v - mean^2)`` (Reddi et al. 2021, algorithm 2).
 
     Args:
         rate: Eta.
@@ -167,7 +167,7 @@ class FedYogi(Adaptive):
 
 
 class FedAdam(Adaptive):
-    """``v <- beta2 * v + (1 - beta2) * m^2`` (Reddi et al. 2021, algorithm 2).
+    """``v <- beta2 * v + (1 - beta2) * mean^2`` (Reddi et al. 2021, algorithm 2).
 
     Args:
         rate: Eta.
