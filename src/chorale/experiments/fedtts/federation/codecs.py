@@ -61,7 +61,7 @@ class EncodedTensor:
     @property
     def payload_bytes(self) -> int:
         """What the encoded tensor takes: values, indices and scales."""
-        return sum(part.nbytes for part in self.parts)
+        return sum([part.nbytes for part in self.parts])
 
 
 def encode(tensors: Mapping[str, Array], codec: CodecConfig) -> dict[str, EncodedTensor]:
@@ -160,7 +160,7 @@ def check(name: str, tensor: EncodedTensor) -> None:
         if len(tensor.parts) != 1:
             raise WorkError(f"{name}: {len(tensor.parts)} compressed parts where one was expected")
         return
-    sizes = tuple(part.nbytes for part in tensor.parts)
+    sizes = tuple([part.nbytes for part in tensor.parts])
     if sizes != form.part_bytes(tensor.shape, sum(sizes)):
         raise WorkError(f"{name}: parts of {sizes} bytes do not fit {tensor.kind} of shape {tensor.shape}")
 

@@ -19,9 +19,9 @@ Integers = NDArray[np.int64]
 _LARGEST = 2**63 - 1
 # Values are turned in blocks that stay in the processor's cache: several passes over one block cost as much as one.
 _BLOCK = 1 << 15
-# Tensors wait until there are so many bytes of them, and are added up together: then a block of the sum is read and
-# written once for all of them.
-_WAITING_BYTES = 1 << 27
+# Two answers, or more if they are small, wait and are added up together: a block of the sum is then read and written
+# once for all of them.
+_WAITING_BYTES = 1 << 25
 # An integer below 2^51 in magnitude plus this number has a float64's last binary digit for its unit, so that the
 # difference of the bits is the integer: quicker than the processor's own conversion.
 _SHIFT = np.float64(1.5 * 2.0**52)
@@ -70,8 +70,7 @@ class FixedSum:
     @property
     def sums(self) -> dict[str, Integers]:
         """By name; they wrap around modulo 2^64, so that masks cancel."""
-        if self._waiting:
-            self._add_waiting()
+        self.settle()
         return self._sums
 
     def __contains__(self, name: str) -> bool:
@@ -111,10 +110,23 @@ class FixedSum:
         for name, addend in addends.items():
             self._shapes[name] = np.shape(tensors[name])
             self._waiting.setdefault(name, []).append(addend)
-            self._waiting_bytes += addend.flat.nbytes
             self.weights[name] = self.weights.get(name, 0) + weight
-        if self._waiting_bytes >= _WAITING_BYTES:
-            self._add_waiting()
+        n_bytes = sum(addend.flat.nbytes for addend in addends.values())
+        self._waiting_bytes += n_bytes
+        if self._waiting_bytes >= max(2 * n_bytes, _WAITING_BYTES):
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what waits to be added together with more."""
+        if not self._waiting:
+            return
+        adder = _Adder(self.fraction_bits)
+        for name, addends in self._waiting.items():
+            if name in self._sums:
+                adder.add(self._sums[name], addends)
+            else:
+                self._sums[name] = adder.sum(self._shapes[name], addends)
+        self._waiting, self._waiting_bytes = {}, 0
 
     def merge(self, other: FixedSum) -> None:
         """Add what another sum holds.
@@ -144,15 +156,6 @@ class FixedSum:
         if self._shapes.get(name, shape) != shape:
             raise WorkError(f"{name}: shape {shape} cannot be added to {self._shapes[name]}")
 
-    def _add_waiting(self) -> None:
-        adder = _Adder(self.fraction_bits)
-        for name, addends in self._waiting.items():
-            if name in self._sums:
-                adder.add(self._sums[name], addends)
-            else:
-                self._sums[name] = adder.sum(self._shapes[name], addends)
-        self._waiting, self._waiting_bytes = {}, 0
-
 
 class _Addend(NamedTuple):
     """A tensor that has been checked.
@@ -173,7 +176,7 @@ def _checked(value: Array, weight: int, fraction_bits: int, total_weight: int, n
     if not 0 <= weight <= total_weight:
         raise ValueError(f"weight {weight} is not between 0 and the total of {total_weight}")
     flat: Array = np.asarray(value, np.float32, order="C").reshape(-1)
-    largest = max(float(flat.max(initial=0.0)), -float(flat.min(initial=0.0)))
+    largest = max(float(np.maximum.reduce(flat, initial=0.0)), -float(np.minimum.reduce(flat, initial=0.0)))
     # Rounding is monotonous, so the largest value tells of all. A comparison with what is not a number is false.
     rounded = np.rint(largest * 2.0**fraction_bits)
     if not rounded <= _float_below(_LARGEST // max(total_weight, 1)):

@@ -217,7 +217,7 @@ def _naturals(values: Any) -> tuple[int, ...]:
 
 
 def _encoded_bytes(tensor: EncodedTensor) -> int:
-    return sum(_aligned(part.nbytes) for part in tensor.parts)
+    return sum([_aligned(part.nbytes) for part in tensor.parts])
 
 
 def _aligned(size: int) -> int:

@@ -78,6 +78,10 @@ class RoundSum:
         self.fixed.add_all(values, weight, self._total_weight)
         self.fixed.add_all(controls, 1, self._total_weight)
 
+    def settle(self) -> None:
+        """Add up what waits to be added with more: to be called where there is time for it."""
+        self.fixed.settle()
+
     def encoded(self) -> dict[str, EncodedTensor]:
         """Return the sums as a rank sends them."""
         lossless = self._config.up.lossless and not self._config.privacy.secure_aggregation
