@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorale.core.errors import MissingExtraError, WorkError
+from chorale.ranks.buffers import Buffers
 from chorale.ranks.environment import host_name
 from chorale.ranks.group import TIMEOUT_S, Group, PeerLostError
 from chorale.ranks.pause import Pause
@@ -107,6 +108,7 @@ class Channel:
         self.lost: set[int] = set()
         self.exit_status = 1
         self._piece_bytes = piece_bytes
+        self._buffers = Buffers()
         self._heard: dict[int, float] = {}
         self._farewells: dict[int, str] = {}
         self._left: set[int] = set()
@@ -250,7 +252,7 @@ class Channel:
             status = self._mpi.Status()
             with self._explained(peer):
                 self._world.Probe(source=peer, tag=tag, status=status)
-                piece = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
+                piece = self._buffers.take(status.Get_count(self._mpi.BYTE))
                 request = self._world.Irecv([piece, self._mpi.BYTE], source=peer, tag=tag)
             self._finish([(peer, request, [piece])], piece.nbytes, "send the rest of a message")
             self.received_bytes[peer] += piece.nbytes
