@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorale.core.errors import MissingExtraError, WorkError
+from chorale.ranks.buffers import Buffers
 from chorale.ranks.environment import host_name
 from chorale.ranks.group import TIMEOUT_S, Group, PeerLostError
 from chorale.ranks.pause import Pause
@@ -37,6 +38,11 @@ _FAREWELL_BYTES = 2000
 _SPIN_BYTES_PER_S = 500e6
 _SPIN_FLOOR_S = 1e-3
 _TRANSFER_SLEEP_S = 50e-6
+# MPI moves a few pieces of 32 KiB in each call: to look at other ranks and at the clock after every call would cost as
+# much again.
+_CALLS = 16
+# Calls that took longer than this have moved something.
+_CALLS_IN_VAIN_S = 30e-6
 
 
 class LostRankError(PeerLostError):
@@ -102,6 +108,7 @@ class Channel:
         self.lost: set[int] = set()
         self.exit_status = 1
         self._piece_bytes = piece_bytes
+        self._buffers = Buffers()
         self._heard: dict[int, float] = {}
         self._farewells: dict[int, str] = {}
         self._left: set[int] = set()
@@ -245,7 +252,7 @@ class Channel:
             status = self._mpi.Status()
             with self._explained(peer):
                 self._world.Probe(source=peer, tag=tag, status=status)
-                piece = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
+                piece = self._buffers.take(status.Get_count(self._mpi.BYTE))
                 request = self._world.Irecv([piece, self._mpi.BYTE], source=peer, tag=tag)
             self._finish([(peer, request, [piece])], piece.nbytes, "send the rest of a message")
             self.received_bytes[peer] += piece.nbytes
@@ -257,14 +264,14 @@ class Channel:
     def _finish(self, requests: list[tuple[int, Any, Sequence[Buffer]]], n_bytes: int, expected: str) -> None:
         """Wait until transfers are complete."""
         started = time.monotonic()
-        spin_until = started + _SPIN_FLOOR_S + n_bytes / _SPIN_BYTES_PER_S
-        pause = Pause(_TRANSFER_SLEEP_S)
+        spin, pause = _Spin(started, n_bytes), Pause(_TRANSFER_SLEEP_S)
         errors: list[LostRankError] = []
         while requests:
             try:
                 self._listen()
+                began = time.monotonic()
                 requests = [entry for entry in requests if not self._is_done(entry)]
-                if requests and time.monotonic() < spin_until:
+                if requests and spin.goes_on(began):
                     os.sched_yield()
                 elif requests:
                     self._judge({peer for peer, _, _ in requests}, started, expected)
@@ -283,7 +290,7 @@ class Channel:
 
     def _is_done(self, entry: tuple[int, Any, Sequence[Buffer]]) -> bool:
         with self._explained(entry[0]):
-            return bool(entry[1].Test())
+            return any(entry[1].Test() for _ in range(_CALLS))
 
     def _listen(self) -> None:
         """Take signs of life, and farewells, from whoever has sent some."""
@@ -366,6 +373,34 @@ class Channel:
             self._world.Abort(1)
         if self.lost:
             self._world.Abort(self.exit_status)
+
+
+class _Spin:
+    """Says how long a transfer is worth a core.
+
+    At first as long as it takes if the peer is there. Later, when the peer has come and data moves, for short whiles,
+    and not longer in all: then it is another machine that is slow, or calls that are.
+
+    Args:
+        started: When the transfer began.
+        n_bytes: Its length.
+    """
+
+    def __init__(self, started: float, n_bytes: int) -> None:
+        self._left_s = _SPIN_FLOOR_S + n_bytes / _SPIN_BYTES_PER_S
+        self._until = started + self._left_s
+
+    def goes_on(self, began: float) -> bool:
+        """Say whether to go on without a rest.
+
+        Args:
+            began: When the last calls of MPI began, which are over now.
+        """
+        now = time.monotonic()
+        if now >= self._until and self._left_s > 0 and now - began > _CALLS_IN_VAIN_S:
+            self._left_s -= _SPIN_FLOOR_S
+            self._until = now + _SPIN_FLOOR_S
+        return now < self._until
 
 
 def length_of(buffer: Parts) -> int:

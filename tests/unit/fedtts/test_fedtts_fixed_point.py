@@ -77,6 +77,109 @@ def test_blocks_change_nothing():
     assert np.array_equal(to_fixed(value, 7, 24, 100), np.rint(value.astype(np.float64) * 2**24).astype(np.int64) * 7)
 
 
+def exactly(values, weights, bits):
+    """The sum, in Python's own integers."""
+    total = [0] * values[0].size
+    for value, weight in zip(values, weights, strict=True):
+        for place, each in enumerate(value.reshape(-1).tolist()):
+            # A float times a power of two is exact, and round() rounds ties to even.
+            total[place] += round(each * 2.0**bits) * weight
+    return total
+
+
+@pytest.mark.parametrize("size", [1, 7, (1 << 15) - 1, 1 << 15, (1 << 15) + 1])
+@pytest.mark.parametrize("weights", [[1, 1, 1], [1, 0, 70_000], [3, 2, 1]])
+def test_several_at_once_are_the_exact_sum_whatever_the_block(size, weights):
+    generator = np.random.default_rng(size)
+    values = [generator.normal(size=size).astype(np.float32) for _ in weights]
+    # Halves of the last digit, to both sides and below the smallest normal number.
+    values[0][: 2 * 3 : 3] = np.float32(-1.5 * 2.0**-20)
+    values[1][:1] = np.float32(2.0**-149)
+    total = FixedSum(20)
+    for value, weight in zip(values, weights, strict=True):
+        total.add_all({"a": value}, weight, sum(weights))
+    assert total.sums["a"].tolist() == exactly(values, weights, 20)
+
+
+@pytest.mark.parametrize("magnitude", [2.0**30, 2.0**31, 2.0**33, 2.0**40, 2.0**41])
+def test_sums_on_both_sides_of_what_float64_holds_exactly_are_exact(magnitude):
+    # 20 fraction bits: sums from 2^50 up, the first of them by way of float64, the others by way of int64.
+    generator = np.random.default_rng(0)
+    values = [(magnitude * generator.uniform(-0.5, 0.5, 1001)).astype(np.float32) for _ in range(2)]
+    values[0][0] = values[1][0] = 0.5 * magnitude
+    values[0][1] = values[1][1] = -0.5 * magnitude
+    small = generator.normal(size=1001).astype(np.float32)
+    for weights in ([1, 1, 1], [1, 0, 3]):
+        total = FixedSum(20)
+        for value, weight in zip([*values, small], weights, strict=True):
+            total.add_all({"a": value}, weight, sum(weights))
+        assert total.sums["a"].tolist() == exactly([*values, small], weights, 20)
+
+
+@pytest.mark.parametrize("below", [0, 1])
+def test_the_last_sum_by_way_of_float64_and_the_first_by_way_of_int64_are_exact(below):
+    # The sum of both is 2^51, or one less; and as much below zero.
+    values = np.array([2.0**24 - 1, 1 - 2.0**24], np.float32), np.array([1.0, -1.0], np.float32)
+    weights = 2**27, 2**27 - below
+    total = FixedSum(0)
+    for value, weight in zip(values, weights, strict=True):
+        total.add_all({"a": value}, weight, sum(weights))
+    assert total.sums["a"].tolist() == [2**51 - below, below - 2**51]
+
+
+def test_reading_between_and_waiting_for_more_change_nothing():
+    for seed in range(5):
+        values, weights = contributions(seed, clients=9)
+        together, one_by_one, mixed = FixedSum(30), FixedSum(30), FixedSum(30)
+        for number, (value, weight) in enumerate(zip(values, weights, strict=True)):
+            for total in (together, one_by_one, mixed):
+                total.add_all({"a": value, "b": -value[0]}, weight, sum(weights))
+            one_by_one.settle()
+            if number % 4 == 2:
+                assert mixed.sums["a"].tolist() == one_by_one.sums["a"].tolist()
+        for name in ("a", "b"):
+            assert together.sums[name].tolist() == one_by_one.sums[name].tolist() == mixed.sums[name].tolist()
+
+
+def test_answers_that_are_large_wait_in_pairs_and_small_ones_in_numbers():
+    def waiting(values, answers):
+        total = FixedSum(30)
+        for _ in range(answers):
+            total.add_all({"a": np.ones(values, np.float32)}, 1, answers)
+        return len(total._waiting.get("a", ()))
+
+    assert [waiting(1 << 24, answers) for answers in (1, 2, 3)] == [1, 0, 1]
+    assert waiting(100, 1000) == 1000
+
+
+def test_integers_are_added_to_what_waits_and_what_waits_to_integers():
+    total = FixedSum(8)
+    total.add_all({"a": np.ones(2, np.float32)}, 1, 4)
+    total.add("a", np.array([1, 2], np.int64), 1)
+    total.add_all({"a": np.ones(2, np.float32)}, 2, 4)
+    assert total.sums["a"].tolist() == [769, 770]
+    assert total.weights == {"a": 4}
+
+
+def test_what_waits_already_has_its_name_weight_and_shape():
+    total = FixedSum(8)
+    total.add_all({"a": np.ones((2, 3), np.float32)}, 2, 4)
+    assert "a" in total and list(total) == ["a"] and total.weights == {"a": 2}
+    for wrong in (lambda: total.add_all({"a": np.ones(6, np.float32)}, 1, 4), lambda: total.add("a", np.ones(6), 1)):
+        with pytest.raises(WorkError, match=r"a: shape \(6,\) cannot be added to \(2, 3\)"):
+            wrong()
+    assert total.sums["a"].tolist() == [[512] * 3] * 2
+
+
+def test_an_answer_that_is_refused_leaves_those_that_wait_as_they_were():
+    total = FixedSum(8)
+    total.add_all({"a": np.ones(2, np.float32), "b": np.ones(1, np.float32)}, 1, 4)
+    with pytest.raises(WorkError, match="b: holds values that are not finite"):
+        total.add_all({"a": np.ones(2, np.float32), "b": np.array([np.nan], np.float32)}, 1, 4)
+    assert (total.sums["a"].tolist(), total.sums["b"].tolist()) == ([256, 256], [256])
+    assert total.weights == {"a": 1, "b": 1}
+
+
 def test_a_scalar_and_an_empty_tensor_keep_their_shapes():
     assert to_fixed(np.float32(1.5), 2, 8, 2).shape == ()
     assert to_fixed(np.float32(1.5), 2, 8, 2) == 768

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from chorale.experiments.fedtts.federation.codecs import EncodedTensor
 from chorale.experiments.fedtts.federation.ledger import Entry, entries_of
-from chorale.experiments.fedtts.federation.message import HEADER, bytes_by_group
+from chorale.experiments.fedtts.federation.message import HEADER, header_bytes, payload_by_group
 from chorale.experiments.fedtts.federation.scaffold import is_control, tensor_of
 
 Entries = tuple[Entry, ...]
@@ -31,9 +31,8 @@ def message_entries(facts: Mapping[str, JsonValue], tensors: Mapping[str, Encode
     entries: list[Entry] = []
     for wanted, of_kind in ((False, kind), (True, CONTROL)):
         part = {tensor_of(name): each for name, each in tensors.items() if is_control(name) == wanted}
-        sizes = {group: size for group, size in bytes_by_group({}, part).items() if group != HEADER}
-        entries += entries_of(of_kind, part, sizes)
-    return (*entries, Entry(HEADER, HEADER, 0, 0, bytes_by_group(facts, tensors)[HEADER]))
+        entries += entries_of(of_kind, part, payload_by_group(part))
+    return (*entries, Entry(HEADER, HEADER, 0, 0, header_bytes(facts, tensors)))
 
 
 def relabelled(entries: Sequence[Entry], kind: str) -> Entries:

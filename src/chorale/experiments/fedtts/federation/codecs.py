@@ -61,7 +61,7 @@ class EncodedTensor:
     @property
     def payload_bytes(self) -> int:
         """What the encoded tensor takes: values, indices and scales."""
-        return sum(part.nbytes for part in self.parts)
+        return sum([part.nbytes for part in self.parts])
 
 
 def encode(tensors: Mapping[str, Array], codec: CodecConfig) -> dict[str, EncodedTensor]:
@@ -82,8 +82,13 @@ def encode(tensors: Mapping[str, Array], codec: CodecConfig) -> dict[str, Encode
     return encoded
 
 
-def decode(encoded: Mapping[str, EncodedTensor]) -> dict[str, Array]:
+def decode(encoded: Mapping[str, EncodedTensor], refuse_infinite: bool = True) -> dict[str, Array]:
     """Return the tensors; those of kind ``none`` are views of the bytes, to be copied before they are changed.
+
+    Args:
+        encoded: By name.
+        refuse_infinite: Whether a value that is not finite is an error; without, whoever takes the values must see to
+            it.
 
     Raises:
         WorkError: Sizes do not fit a shape, an index is out of place, or a value is not finite; names the tensor.
@@ -97,9 +102,19 @@ def decode(encoded: Mapping[str, EncodedTensor]) -> dict[str, Array]:
             values: Array = form.decode(parts, tensor.shape)
         except ValueError as error:
             raise WorkError(f"{name}: {error}") from error
-        _require_finite(name, values)
+        if refuse_infinite:
+            _require_finite(name, values)
         decoded[name] = values
     return decoded
+
+
+def require_finite(encoded: Mapping[str, EncodedTensor]) -> None:
+    """Check the values of an answer that was encoded here: only those of kind ``none`` were not looked at then.
+
+    Raises:
+        WorkError: A value is not finite; names the tensor.
+    """
+    decode({name: tensor for name, tensor in encoded.items() if tensor.kind.removesuffix(ZSTD) == "none"})
 
 
 def encode_integers(values: Mapping[str, NDArray[Any]], lossless: bool = False) -> dict[str, EncodedTensor]:
@@ -145,7 +160,7 @@ def check(name: str, tensor: EncodedTensor) -> None:
         if len(tensor.parts) != 1:
             raise WorkError(f"{name}: {len(tensor.parts)} compressed parts where one was expected")
         return
-    sizes = tuple(part.nbytes for part in tensor.parts)
+    sizes = tuple([part.nbytes for part in tensor.parts])
     if sizes != form.part_bytes(tensor.shape, sum(sizes)):
         raise WorkError(f"{name}: parts of {sizes} bytes do not fit {tensor.kind} of shape {tensor.shape}")
 

@@ -35,11 +35,16 @@ class ErrorFeedback:
         """Return what is sent for ``update``, and what the receiver makes of it; the memory is brought up to date.
 
         Without ``codec.error_feedback`` nothing is remembered. A parameter that is not in ``update`` keeps its memory.
+        With ``none``, whoever takes what is returned must see to it that the values are finite.
+
+        Raises:
+            WorkError: A lossy codec was given a value that is not finite.
         """
         remembers = codec.error_feedback and codec.kind != "none"
         wanted = {name: self._corrected(name, value) for name, value in update.items()} if remembers else dict(update)
         encoded = encode(wanted, codec)
-        decoded = decode(encoded)
+        # Exact codecs give the same back.
+        decoded = decode(encoded) if codec.kind != "none" else wanted
         if remembers:
             self.residuals.update({name: np.subtract(wanted[name], decoded[name]) for name in wanted})
         return encoded, decoded

@@ -93,6 +93,9 @@ def gather(
                 gathered.total.add(answer.tensors, answer.report.weight)
         # The ranks may have done their share long ago, and wait.
         peers.beat()
+    # The ranks are still at work.
+    with adding:
+        gathered.total.settle()
     expected = answer_shapes(config, task, shapes)
     waiting = set(peers.alive)
     while (found := peers.receive(waiting, ANSWER)) is not None:

@@ -127,7 +127,17 @@ def bytes_by_group(facts: Mapping[str, JsonValue], tensors: Mapping[str, Encoded
 
     What fills a part up is its group's; prefix and header are ``header``'s. The sum is the length of the buffer.
     """
-    sizes = {HEADER: _PREFIX.size + len(_header(facts, tensors))}
+    return {HEADER: header_bytes(facts, tensors), **payload_by_group(tensors)}
+
+
+def header_bytes(facts: Mapping[str, JsonValue], tensors: Mapping[str, EncodedTensor]) -> int:
+    """Return how many bytes of the message are prefix and header."""
+    return _PREFIX.size + len(_header(facts, tensors))
+
+
+def payload_by_group(tensors: Mapping[str, EncodedTensor]) -> dict[str, int]:
+    """Return how many bytes of a message each tensor group takes, what fills its parts up included."""
+    sizes: dict[str, int] = {}
     for name, tensor in tensors.items():
         group = tensor_group(name)
         sizes[group] = sizes.get(group, 0) + _encoded_bytes(tensor)
@@ -207,7 +217,7 @@ def _naturals(values: Any) -> tuple[int, ...]:
 
 
 def _encoded_bytes(tensor: EncodedTensor) -> int:
-    return sum(_aligned(part.nbytes) for part in tensor.parts)
+    return sum([_aligned(part.nbytes) for part in tensor.parts])
 
 
 def _aligned(size: int) -> int:

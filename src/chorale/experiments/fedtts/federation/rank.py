@@ -100,5 +100,5 @@ class RankSide:
             uplink.take(self._host.answer(client))
             self._server.beat()
         compute_s, codec_s = (self._host.compute_s, self._host.codec_s) if task.clients else (0.0, 0.0)
-        uplink.finish(compute_s, codec_s + decoding.seconds + uplink.adding.seconds, wants_to_stop())
+        uplink.finish(compute_s, codec_s + decoding.seconds, wants_to_stop())
         return read_verdict(self._server.receive())

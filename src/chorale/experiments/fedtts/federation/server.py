@@ -183,15 +183,14 @@ class Server:
 
     def _step(self, order: Order, total: RoundSum, answered: int) -> None:
         state, privacy = self.state, self._config.privacy
-        means = total.means()
-        controls = {name: means.pop(name) for name in list(means) if is_control(name)}
+        means: Mapping[str, NDArray[np.float64]] = total.means()
         if privacy.dp == "central":
             deviation = central_std(privacy.noise, privacy.clip_norm, answered)
             plain = {name: mean.astype(np.float32) for name, mean in means.items()}
             noisy = noise(plain, deviation, self._seed, order.round)
             means = {name: value.astype(np.float64) for name, value in noisy.items()}
         new = state.strategy.step(state.tensors, means)
-        new |= moved_controls(state.tensors, controls, answered, self._config.clients)
+        new |= moved_controls(state.tensors, total.means(controls=True), answered, self._config.clients)
         state.tensors |= new
         state.published.publish(new, order.round + 1)
 

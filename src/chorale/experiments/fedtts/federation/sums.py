@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,29 @@ from chorale.experiments.fedtts.federation.scaffold import is_control
 Array = NDArray[np.float32]
 WEIGHT = "weight"
 """Name of a client's weight within its masked vector."""
+
+
+class Means(Mapping[str, NDArray[np.float64]]):
+    """Weighted means by name, each computed when it is asked for: all at once they would be as long as two models.
+
+    Args:
+        fixed: The sums.
+        names: Of the tensors.
+    """
+
+    def __init__(self, fixed: FixedSum, names: Sequence[str]) -> None:
+        self._fixed, self._names = fixed, dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._fixed.mean(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class RoundSum:
@@ -46,13 +69,18 @@ class RoundSum:
             for name, integers in decode_integers(answer).items():
                 self.fixed.add(name, integers, 1)
             return
-        values = decode(answer)
+        # What is not finite is found when it is added; not so what clipping has made of it.
+        values = decode(answer, refuse_infinite=privacy.dp == "central")
         controls = {name: values.pop(name) for name in list(values) if is_control(name)}
         if privacy.dp == "central":
             # Here and not only at the client: a lossy codec and error feedback can lengthen an update.
             values = clip(values, privacy.clip_norm)
         self.fixed.add_all(values, weight, self._total_weight)
         self.fixed.add_all(controls, 1, self._total_weight)
+
+    def settle(self) -> None:
+        """Add up what waits to be added with more: to be called where there is time for it."""
+        self.fixed.settle()
 
     def encoded(self) -> dict[str, EncodedTensor]:
         """Return the sums as a rank sends them."""
@@ -85,9 +113,9 @@ class RoundSum:
         for name, integers in plain.items():
             self.fixed.add(name, integers, len(answered) if is_control(name) else weight)
 
-    def means(self) -> dict[str, NDArray[np.float64]]:
-        """Return the weighted mean of each tensor."""
-        return {name: self.fixed.mean(name) for name in self.fixed}
+    def means(self, controls: bool = False) -> Means:
+        """Return the weighted mean of each tensor, or of each control variate."""
+        return Means(self.fixed, [name for name in self.fixed if is_control(name) == controls])
 
 
 def masked(

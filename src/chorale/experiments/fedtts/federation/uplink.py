@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from chorale.core.errors import WorkError
 from chorale.experiments.fedtts.config.federation import FederationConfig
-from chorale.experiments.fedtts.federation.codecs import EncodedTensor
+from chorale.experiments.fedtts.federation.codecs import EncodedTensor, require_finite
 from chorale.experiments.fedtts.federation.host import Answer
 from chorale.experiments.fedtts.federation.message import pack_parts, unpack
 from chorale.experiments.fedtts.federation.report import PREFIX, ClientReport, RankReport, read_report
@@ -51,7 +51,7 @@ class Uplink:
         total_weight: Upper bound of the sum of all weights.
 
     Attributes:
-        adding: Wall time of adding up.
+        adding: Wall time of adding up, and of looking at what is sent one by one.
     """
 
     def __init__(
@@ -76,10 +76,17 @@ class Uplink:
             self._flush(add_up=self._config.aggregate_in_rank)
 
     def finish(self, compute_s: float, codec_s: float, stop: int) -> None:
-        """Send what has not been sent, and the rank's report."""
+        """Send what has not been sent, and the rank's report.
+
+        Args:
+            compute_s: Wall time of training.
+            codec_s: Wall time of decoding and encoding; that of adding up is added here.
+            stop: 0, or why the rank wants to stop.
+        """
         self._flush(add_up=False)
-        report = RankReport(self._told, compute_s, codec_s)
-        sums = self._sum.encoded() if self._sum is not None else {}
+        with self.adding:
+            sums = self._sum.encoded() if self._sum is not None else {}
+        report = RankReport(self._told, compute_s, codec_s + self.adding.seconds)
         self._send(report, sums, is_last=True, stop=stop)
 
     def _flush(self, add_up: bool) -> None:
@@ -90,6 +97,9 @@ class Uplink:
                     self._sum.add(answer.tensors, answer.report.weight)
                 self._told.append(answer.report)
             else:
+                # Here, and not only at the server: the fault is this rank's.
+                with self.adding:
+                    require_finite(answer.tensors)
                 self._send(RankReport([answer.report], 0.0, 0.0), answer.tensors, is_last=False, stop=0)
         self._pending, self._pending_bytes = [], 0
 

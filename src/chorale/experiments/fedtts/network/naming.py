@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Literal, NamedTuple
 
 from chorale.experiments.fedtts.config.network import NetworkConfig
@@ -52,6 +53,8 @@ def full_depth(network: NetworkConfig) -> Depth:
     return Depth(tuple(range(network.encoder_layers)), tuple(range(network.decoder_layers)))
 
 
+# These are asked for every tensor of every message, and there are few names.
+@cache
 def layer_name(name: str) -> LayerName | None:
     """Take a tensor's name apart; None if it belongs to no layer of the encoder or decoder."""
     for stack in STACKS:
@@ -62,12 +65,14 @@ def layer_name(name: str) -> LayerName | None:
     return None
 
 
+@cache
 def tensor_group(name: str) -> str:
     """Return the group that a tensor's bytes are counted with: a layer such as ``encoder.layers.2``, else the part."""
     found = layer_name(name)
     return name.partition(".")[0] if found is None else f"{found.stack}.layers.{found.layer}"
 
 
+@cache
 def exists_at(name: str, depth: Depth) -> bool:
     """Say whether a tensor is part of the network of that depth."""
     found = layer_name(name)
