@@ -227,6 +227,14 @@ class Channel:
         if peer in self.lost:
             raise self._lost([peer], "was lost before")
 
+    def meanwhile(self, peers: Collection[int], started: float) -> None:
+        """Do what is to be done while this rank waits; called again and again. Here, nothing.
+
+        Args:
+            peers: Those it waits for.
+            started: When it began to wait, by the monotonic clock.
+        """
+
     def _await_any(self, peers: Collection[int], tag: int) -> int:
         """Return a rank whose message can be taken."""
         started = time.monotonic()
@@ -319,6 +327,7 @@ class Channel:
         silent = [peer for peer in peers if max(started, self._heard.get(peer, 0.0)) < latest]
         if silent:
             raise self._lost(silent, f"did not {expected} within {self.timeout_s:g} s")
+        self.meanwhile(peers, started)
 
     def _tell(self, peer: int, sign: int, text: bytes) -> None:
         message = np.frombuffer(bytes([sign]) + text, np.uint8)

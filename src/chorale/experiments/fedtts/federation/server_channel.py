@@ -27,8 +27,8 @@ class ServerChannel(Channel):
         super().__init__(group, timeout_s)
         self._told_at = time.monotonic()
 
-    def _judge(self, peers: Collection[int], started: float, expected: str) -> None:
-        super()._judge(peers, started, expected)
+    def meanwhile(self, peers: Collection[int], started: float) -> None:
+        """Tell the ranks that are not waited for that the server is alive."""
         now = time.monotonic()
         # Not those waited for: they are busy, and may be dead.
         if now - max(self._told_at, started) > self.timeout_s / _BEATS:
