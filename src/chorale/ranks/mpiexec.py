@@ -32,7 +32,10 @@ def mpiexec(ranks: int) -> list[str]:
 
 
 def mpi_environment() -> dict[str, str]:
-    """Return the environment for ``mpiexec``: it refuses to work for root unless told, as in a container."""
+    """Return the environment for ``mpiexec``: one thread a rank unless the user has said otherwise.
+
+    Open MPI refuses to work for root unless told, as in a container.
+    """
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if os.getuid() == 0 else {}
     # Copies between processes by this call are forbidden in many containers; the other way is as good.
-    return {**os.environ, **root, "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+    return {"OMP_NUM_THREADS": "1", **os.environ, **root, "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
