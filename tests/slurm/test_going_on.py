@@ -71,13 +71,14 @@ def test_a_task_that_was_killed_is_tried_again_and_counted(config: Path) -> None
     assert tries[-1]["state"] == "done"
 
 
-def test_a_task_that_dies_every_time_is_given_up(config: Path) -> None:
-    words = (config, "--die_at", "1", "--numbers", "2", "--generations", "1", "--where.retries", "2")
-    chorale("submit", *words, "--cluster", "testbed")
+def test_a_task_that_dies_every_time_goes_round_the_nodes_and_is_given_up_though_none_is_left(config: Path) -> None:
+    words = (config, "--die_at", "1", "--numbers", "2", "--generations", "1")
+    chorale("submit", *words, "--cluster", "testbed", "--where.retries", "5", "--where.exclude_after", "1")
     told = wait_for("the end", lambda: (s := status(config)) and s["state"] == "done" and s)
     assert [(f["item"], f["failure"]) for f in told["failures"]] == [(1, "killed")]
     tries = [a for a in attempts(config, "squares-0", 1) if a["state"] == "failed"]
-    assert len(tries) == 1 + 2
+    assert len(tries) == 1 + 5
+    assert len({a["host"] for a in tries[:4]}) == 4
 
 
 def test_a_node_that_dies_costs_an_attempt_and_its_tasks_go_on_elsewhere(config: Path, on_testbed: Testbed) -> None:

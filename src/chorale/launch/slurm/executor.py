@@ -105,7 +105,7 @@ def _submit(run: Run, cluster: Cluster, plan: Plan, status: StageStatus) -> None
         chained = [jobs[chunk.after]] if chunk.after is not None else []
         own = {**wanted, "array_parallelism": chunk.throttle, "comment": submission.comment}
         try:
-            job = _sbatch(run, stage, submission, with_dependencies(own, [*dependencies, *chained]))
+            job = _submitted(run, stage, submission, with_dependencies(own, [*dependencies, *chained]))
         except Exception:
             drop_submission(run, stage.name, submission)
             raise
@@ -136,6 +136,19 @@ def _wanted(run: Run, cluster: Cluster, stage: Stage) -> dict[str, Any]:
         _log.warning("%s: %s has failed again and again and is left out", run.name, ", ".join(failing))
         wanted["additional_parameters"]["exclude"] = ",".join(failing)
     return wanted
+
+
+def _submitted(run: Run, stage: Stage, submission: Submission, wanted: dict[str, Any]) -> str:
+    """Submit a stage's job and return its id; where too few nodes are left, on those that have failed too."""
+    additional = wanted["additional_parameters"]
+    try:
+        return _sbatch(run, stage, submission, wanted)
+    except WorkError as error:
+        if "exclude" not in additional:
+            raise
+        _log.warning("%s; trying without leaving %s out", error, additional["exclude"])
+        rest = {key: value for key, value in additional.items() if key != "exclude"}
+        return _sbatch(run, stage, submission, {**wanted, "additional_parameters": rest})
 
 
 def _sbatch(run: Run, stage: Stage, submission: Submission, wanted: dict[str, Any]) -> str:

@@ -30,6 +30,9 @@ def restart_node(testbed: Testbed, node: str) -> None:
     kill_node(testbed, node)
     # A slurmd that is back before the controller missed it would leave the node's jobs "running" for minutes.
     clients.ask(testbed, "scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=restarted")
+    # A restart clears what a power failure leaves; a requeued MPI step of the same id could not bind its socket again.
+    for left in testbed.spool.joinpath(node).glob("stepd.slurm.pmix.*"):
+        left.unlink(missing_ok=True)
     daemons.start_node(testbed, node)
     wait_for_nodes(testbed, [node])
 
