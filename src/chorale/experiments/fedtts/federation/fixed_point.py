@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from chorale.core.errors import WorkError
 from chorale.experiments.fedtts.federation.codecs import Array
+from chorale.ranks.buffers import Buffers
 
 Integers = NDArray[np.int64]
 _LARGEST = 2**63 - 1
+_SUM_BYTES = 8
 # Values are turned in blocks that stay in the processor's cache: several passes over one block cost as much as one.
 _BLOCK = 1 << 15
 # Two answers, or more if they are small, wait and are added up together: a block of the sum is then read and written
@@ -46,7 +48,7 @@ def to_fixed(value: Array, weight: int, fraction_bits: int, total_weight: int, n
         WorkError: A value is not finite, or so large that a sum could overflow.
     """
     addend = _checked(value, weight, fraction_bits, total_weight, name)
-    return _Adder(fraction_bits).sum(np.shape(value), [addend])
+    return _Adder(fraction_bits).sum(np.empty(np.shape(value), np.int64), [addend])
 
 
 class FixedSum:
@@ -54,13 +56,15 @@ class FixedSum:
 
     Args:
         fraction_bits: Of every contribution.
+        memory: Where the sums lie; it is used again by the next one that is given it.
 
     Attributes:
         weights: Total weight, by name.
     """
 
-    def __init__(self, fraction_bits: int) -> None:
+    def __init__(self, fraction_bits: int, memory: Buffers | None = None) -> None:
         self.fraction_bits = fraction_bits
+        self._memory = memory or Buffers()
         self.weights: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._sums: dict[str, Integers] = {}
@@ -121,11 +125,12 @@ class FixedSum:
         if not self._waiting:
             return
         adder = _Adder(self.fraction_bits)
+        fresh = self._laid_out([name for name in self._waiting if name not in self._sums])
         for name, addends in self._waiting.items():
             if name in self._sums:
                 adder.add(self._sums[name], addends)
             else:
-                self._sums[name] = adder.sum(self._shapes[name], addends)
+                self._sums[name] = adder.sum(fresh[name], addends)
         self._waiting, self._waiting_bytes = {}, 0
 
     def merge(self, other: FixedSum) -> None:
@@ -151,6 +156,15 @@ class FixedSum:
         mean: NDArray[np.float64] = np.asarray(self.sums[name] / np.float64(self.weights[name]))
         mean *= np.float64(2.0**-self.fraction_bits)
         return mean
+
+    def _laid_out(self, names: Sequence[str]) -> dict[str, Integers]:
+        """Return tensors with anything in them, in one piece of memory."""
+        sizes = [math.prod(self._shapes[name]) for name in names]
+        whole = self._memory.take(_SUM_BYTES * sum(sizes)).view(np.int64)
+        parts = np.split(whole, np.cumsum(sizes)[:-1])
+        return (
+            {name: part.reshape(self._shapes[name]) for name, part in zip(names, parts, strict=True)} if names else {}
+        )
 
     def _require_shape(self, name: str, shape: tuple[int, ...]) -> None:
         if self._shapes.get(name, shape) != shape:
@@ -207,9 +221,8 @@ class _Adder:
         for block, integers in self._blocks(total, addends):
             np.add(block, integers, out=block)
 
-    def sum(self, shape: tuple[int, ...], addends: Sequence[_Addend]) -> Integers:
-        """Return a new tensor, the sum of the addends: quicker than to fill one with zeros and add to it."""
-        total = np.empty(shape, np.int64)
+    def sum(self, total: Integers, addends: Sequence[_Addend]) -> Integers:
+        """Make a contiguous tensor the sum of the addends: quicker than to fill it with zeros and add to it."""
         for block, integers in self._blocks(total, addends):
             np.copyto(block, integers)
         return total

@@ -83,7 +83,7 @@ def gather(
         WorkError: A message is damaged.
     """
     task, adding = tasks[SERVER], Stopwatch()
-    gathered = Gathered(RoundSum(config, task.order.total_weight))
+    gathered = Gathered(RoundSum(config, task.order.total_weight, host.memory))
     host.begin(task, values)
     for client in task.clients:
         answer = host.answer(client)

@@ -22,6 +22,7 @@ from chorale.experiments.fedtts.federation.report import ClientReport
 from chorale.experiments.fedtts.federation.scaffold import control_delta, control_name, correction, is_control
 from chorale.experiments.fedtts.federation.sums import masked
 from chorale.experiments.fedtts.federation.trainer import ClientResult, ClientWork, Schedule, Trainer
+from chorale.ranks.buffers import Buffers
 
 Array = NDArray[np.float32]
 METRICS = "metrics"
@@ -78,6 +79,7 @@ class ClientHost:
         seed: Root of the draws.
 
     Attributes:
+        memory: Where sums of its clients' answers lie, one round's after another's.
         states: What clients keep, by client; those that keep nothing have none.
         compute_s: Wall time of training in this round.
         codec_s: Wall time of encoding in this round.
@@ -90,6 +92,7 @@ class ClientHost:
         self._schedule = schedule
         self._sizes = trainer.sizes()
         self._link = link_of(config.link)
+        self.memory = Buffers()
         self.states: dict[int, ClientState] = {}
         self.compute_s = self.codec_s = 0.0
 

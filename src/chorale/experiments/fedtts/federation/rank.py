@@ -93,7 +93,7 @@ class RankSide:
             absorb(self._copy, message.tensors)
         shapes = answer_shapes(self._config, task, self._shapes)
         sizes = {name: int(np.prod(shape, dtype=np.int64)) for name, shape in shapes.items()}
-        uplink = Uplink(self._config, self._server, sizes, task.order.total_weight)
+        uplink = Uplink(self._config, self._server, sizes, task.order.total_weight, self._host.memory)
         if task.clients:
             self._host.begin(task, self._copy)
         for client in task.clients:

@@ -13,6 +13,7 @@ from chorale.experiments.fedtts.federation.fixed_point import FixedSum, to_fixed
 from chorale.experiments.fedtts.federation.privacy.differential import clip
 from chorale.experiments.fedtts.federation.privacy.secure import SecureRound
 from chorale.experiments.fedtts.federation.scaffold import is_control
+from chorale.ranks.buffers import Buffers
 
 Array = NDArray[np.float32]
 WEIGHT = "weight"
@@ -48,11 +49,12 @@ class RoundSum:
     Args:
         config: Of the federation.
         total_weight: Upper bound of the sum of all weights.
+        memory: Where the sums lie, one round's after another's.
     """
 
-    def __init__(self, config: FederationConfig, total_weight: int) -> None:
+    def __init__(self, config: FederationConfig, total_weight: int, memory: Buffers | None = None) -> None:
         self._config, self._total_weight = config, total_weight
-        self.fixed = FixedSum(config.fraction_bits)
+        self.fixed = FixedSum(config.fraction_bits, memory)
 
     def add(self, answer: Mapping[str, EncodedTensor], weight: int) -> None:
         """Add one client's answer.

@@ -17,6 +17,7 @@ from chorale.experiments.fedtts.federation.report import PREFIX, ClientReport, R
 from chorale.experiments.fedtts.federation.server_line import ANSWER, ServerLine
 from chorale.experiments.fedtts.federation.stopwatch import Stopwatch
 from chorale.experiments.fedtts.federation.sums import RoundSum
+from chorale.ranks.buffers import Buffers
 from chorale.ranks.channel import Buffer
 
 _SUM_BYTES = 8
@@ -49,15 +50,21 @@ class Uplink:
         server: The server's rank.
         sizes: Number of values of each tensor of an answer.
         total_weight: Upper bound of the sum of all weights.
+        memory: Where sums lie, one round's after another's.
 
     Attributes:
         adding: Wall time of adding up, and of looking at what is sent one by one.
     """
 
     def __init__(
-        self, config: FederationConfig, server: ServerLine, sizes: Mapping[str, int], total_weight: int
+        self,
+        config: FederationConfig,
+        server: ServerLine,
+        sizes: Mapping[str, int],
+        total_weight: int,
+        memory: Buffers | None = None,
     ) -> None:
-        self._config, self._server, self._total_weight = config, server, total_weight
+        self._config, self._server, self._total_weight, self._memory = config, server, total_weight, memory
         self.adding = Stopwatch()
         self._limit = _SUM_BYTES * math.fsum(sizes.values()) if config.aggregate_in_rank else _PENDING_BYTES
         self._pending: list[Answer] = []
@@ -93,7 +100,7 @@ class Uplink:
         for answer in self._pending:
             if add_up:
                 with self.adding:
-                    self._sum = self._sum or RoundSum(self._config, self._total_weight)
+                    self._sum = self._sum or RoundSum(self._config, self._total_weight, self._memory)
                     self._sum.add(answer.tensors, answer.report.weight)
                 self._told.append(answer.report)
             else:
