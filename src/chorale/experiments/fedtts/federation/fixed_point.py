@@ -152,10 +152,9 @@ class FixedSum:
         """
         if self.weights.get(name, 0) <= 0:
             raise WorkError(f"{name}: no client has contributed to its mean")
-        # Two roundings of the exact sum, always the same two.
-        mean: NDArray[np.float64] = np.asarray(self.sums[name] / np.float64(self.weights[name]))
-        mean *= np.float64(2.0**-self.fraction_bits)
-        return mean
+        # Two roundings of the exact sum, always the same two: to float64, and of the quotient.
+        mean: NDArray[np.float64] = self.sums[name] / np.float64(self.weights[name] * 2.0**self.fraction_bits)
+        return np.asarray(mean)
 
     def _laid_out(self, names: Sequence[str]) -> dict[str, Integers]:
         """Return tensors with anything in them, in one piece of memory."""

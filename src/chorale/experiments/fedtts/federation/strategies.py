@@ -53,7 +53,9 @@ class FedAvg:
 
     def step(self, tensors: Mapping[str, Array], mean: Mapping[str, Wide]) -> dict[str, Array]:
         """Return the new values of the tensors in ``mean``."""
-        return {name: _moved(tensors[name], self.rate * delta) for name, delta in mean.items()}
+        # Most often the rate is 1, and a pass over the model is saved.
+        is_one = self.rate == 1.0
+        return {name: _moved(tensors[name], delta if is_one else self.rate * delta) for name, delta in mean.items()}
 
     def state(self) -> dict[str, Wide]:
         """Return nothing: there is no state."""
@@ -201,7 +203,7 @@ def make_strategy(config: StrategyConfig) -> Strategy:
 
 
 def _moved(value: Array, change: Wide) -> Array:
-    return (value.astype(np.float64) + change).astype(np.float32)
+    return np.add(value, change, dtype=np.float64).astype(np.float32)
 
 
 def _part(state: Mapping[str, Wide], prefix: str) -> dict[str, Wide]:
