@@ -19,7 +19,8 @@ __all__ = ["config"]
 
 
 def attempts(config: Path, stage: str, index: int) -> list[dict[str, Any]]:
-    paths = sorted((config.parent / "runs").glob(f"counting/*/stages/{stage}/{index:06d}.[0-9].json"))
+    found = (config.parent / "runs").glob(f"counting/*/stages/{stage}/{index:06d}.*.json")
+    paths = sorted((p for p in found if "verdict" not in p.name), key=lambda p: int(p.name.split(".")[1]))
     verdicts = {path: path.with_suffix(".verdict.json") for path in paths}
     return [json.loads((verdicts[p] if verdicts[p].exists() else p).read_text()) for p in paths]
 
