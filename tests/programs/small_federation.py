@@ -49,7 +49,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 SHALLOW, DEEP = Depth((0,), (0,)), Depth((0, 1), (0, 1))
 GROWS_AT = 2
 """Round in which the small network becomes the large one; in it the new layers alone are trained."""
-_NOT_COMPARED = ("time/", "attempt/")
+_NOT_COMPARED = ("time/", "attempt/", "checkpoint/")
 
 
 class KilledError(Exception):

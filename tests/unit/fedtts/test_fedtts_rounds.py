@@ -7,6 +7,7 @@ from small_federation import (
     DEEP,
     GROWS_AT,
     SHAPES,
+    STAGE,
     KilledError,
     QuadraticTrainer,
     Scenario,
@@ -21,6 +22,7 @@ from threads import on_threads
 from chorale.core.errors import WorkError
 from chorale.ranks.channel import LostRankError
 from chorale.ranks.group import SingleProcess
+from chorale.runs.events import read_events
 
 pytestmark = pytest.mark.unit
 BASE = {"clients": 7, "rounds": 5, "evaluate_every": 2}
@@ -75,6 +77,13 @@ def test_any_number_of_ranks_adding_up_or_not_comes_to_the_same_bits(name, growt
     for size, adds_up in ((2, True), (4, False)):
         made = scenario(tmp_path / f"{size}-{adds_up}", growth, aggregate_in_rank=adds_up, **SCENARIOS[name])
         same(on_ranks(dataclasses.replace(made, every_rounds=None), size), expected)
+
+
+def test_the_seconds_of_each_save_are_an_event(tmp_path):
+    carry_out(dataclasses.replace(scenario(tmp_path), every_rounds=2))
+    events = [event for event in read_events(tmp_path / "events", STAGE, 0) if event.name == "checkpoint/seconds"]
+    assert [event.step for event in events] == [2, 4, 5]
+    assert all(event.value > 0 for event in events)
 
 
 @pytest.mark.parametrize(("lead_s", "warnings"), [("0.0001", 1), ("120", 0)])

@@ -77,8 +77,8 @@ def run_rounds(federation: Federation, context: Context, channel: Channel | None
     """Do a federation's rounds from the newest checkpoint, or from the beginning; called on ALL ranks.
 
     Interrupted anywhere and taken up by any number of ranks, it ends with the same tensors, the same metrics (but for
-    those that are measured times: ``time/``), and the same logical rows in the ledger as if it had never stopped; taken
-    up by as many ranks, with the same physical rows too. With ``lost_rank: drop`` nothing but messages between two
+    those that are measured times: ``time/``, ``checkpoint/``), and the same logical rows in the ledger as if it had
+    never stopped; taken up by as many ranks, with the same physical rows too. With ``lost_rank: drop`` nothing but messages between two
     ranks is used after the start, so that the rest can go on without a rank; messages about saving are then in the
     ledger as well.
 
@@ -174,11 +174,14 @@ class _Loop:
         sizes = {f"bytes/{direction}": float(size) for direction, size in state.bytes.items()}
         metrics = {**metrics, **valid, **sizes}
         self.context.log_all(state.round, metrics)
+        saving = time.monotonic()
         if verdict.save:
             self.saver.save(state.round, state, valid)
         elif verdict.save_apart:
             self.saver.save_apart(state, valid, peers)
             peers.account(state.ledger, state.round - 1)
+        if to_save:
+            self.context.log_all(state.round, {"checkpoint/seconds": time.monotonic() - saving})
         # A signal is heeded at a round's end: all of a round may lie between it and the save.
         self.lead.compare(time.monotonic() - began, "a round with its checkpoint", "train fewer steps in a round")
         self._heed(verdict)
