@@ -78,9 +78,9 @@ def run_rounds(federation: Federation, context: Context, channel: Channel | None
 
     Interrupted anywhere and taken up by any number of ranks, it ends with the same tensors, the same metrics (but for
     those that are measured times: ``time/``, ``checkpoint/``), and the same logical rows in the ledger as if it had
-    never stopped; taken up by as many ranks, with the same physical rows too. With ``lost_rank: drop`` nothing but messages between two
-    ranks is used after the start, so that the rest can go on without a rank; messages about saving are then in the
-    ledger as well.
+    never stopped; taken up by as many ranks, with the same physical rows too. With ``lost_rank: drop`` nothing but
+    messages between two ranks is used after the start, so that the rest can go on without a rank; messages about saving
+    are then in the ledger as well.
 
     Args:
         federation: What is done; equal on every rank.
