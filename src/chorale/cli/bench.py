@@ -133,10 +133,8 @@ def _array(options: argparse.Namespace) -> dict[str, Any]:
     from chorale.launch.bench_array import bench_array
 
     for name in ("slots", "tasks", "small_items"):
-        if getattr(options, name) < 1:
-            raise InputError(
-                f"--{name.replace('_', '-')} {getattr(options, name)}: not a number of them", "give 1 or more"
-            )
+        if (given := getattr(options, name)) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {given}: too few", "give 1 or more")
     return bench_array(
         cluster=options.cluster,
         slots=options.slots,

@@ -1,4 +1,4 @@
-"""Memory for what is received, used again: pages that are fresh from the system cost as much as the transfer itself."""
+"""Memory of large messages and sums, used again: pages fresh from the system cost as much as filling them."""
 
 from __future__ import annotations
 

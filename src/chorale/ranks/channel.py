@@ -22,7 +22,7 @@ from chorale.core.errors import MissingExtraError, WorkError
 from chorale.ranks.buffers import Buffers
 from chorale.ranks.environment import host_name
 from chorale.ranks.group import TIMEOUT_S, Group, PeerLostError
-from chorale.ranks.pause import Pause
+from chorale.ranks.pause import Pause, Spin
 
 Buffer = NDArray[np.uint8]
 Parts = Buffer | Sequence[Buffer]
@@ -34,15 +34,11 @@ _CONTROL_TAG = 32767
 _ALIVE, _FAILED, _LEFT = 0, 1, 2
 # Small enough for every transport to take it at once, whether or not the peer still listens.
 _FAREWELL_BYTES = 2000
-# While a transfer is expected to be under way, a sleep would starve it: MPI moves data only inside its calls.
-_SPIN_BYTES_PER_S = 500e6
-_SPIN_FLOOR_S = 1e-3
+# The longest sleep between two looks at a transfer, which stands still meanwhile.
 _TRANSFER_SLEEP_S = 50e-6
 # MPI moves a few pieces of 32 KiB in each call: to look at other ranks and at the clock after every call would cost as
 # much again.
 _CALLS = 16
-# Calls that took longer than this have moved something.
-_CALLS_IN_VAIN_S = 30e-6
 
 
 class LostRankError(PeerLostError):
@@ -272,7 +268,7 @@ class Channel:
     def _finish(self, requests: list[tuple[int, Any, Sequence[Buffer]]], n_bytes: int, expected: str) -> None:
         """Wait until transfers are complete."""
         started = time.monotonic()
-        spin, pause = _Spin(started, n_bytes), Pause(_TRANSFER_SLEEP_S)
+        spin, pause = Spin(started, n_bytes), Pause(_TRANSFER_SLEEP_S)
         errors: list[LostRankError] = []
         while requests:
             try:
@@ -382,34 +378,6 @@ class Channel:
             self._world.Abort(1)
         if self.lost:
             self._world.Abort(self.exit_status)
-
-
-class _Spin:
-    """Says how long a transfer is worth a core.
-
-    At first as long as it takes if the peer is there. Later, when the peer has come and data moves, for short whiles,
-    and not longer in all: then it is another machine that is slow, or calls that are.
-
-    Args:
-        started: When the transfer began.
-        n_bytes: Its length.
-    """
-
-    def __init__(self, started: float, n_bytes: int) -> None:
-        self._left_s = _SPIN_FLOOR_S + n_bytes / _SPIN_BYTES_PER_S
-        self._until = started + self._left_s
-
-    def goes_on(self, began: float) -> bool:
-        """Say whether to go on without a rest.
-
-        Args:
-            began: When the last calls of MPI began, which are over now.
-        """
-        now = time.monotonic()
-        if now >= self._until and self._left_s > 0 and now - began > _CALLS_IN_VAIN_S:
-            self._left_s -= _SPIN_FLOOR_S
-            self._until = now + _SPIN_FLOOR_S
-        return now < self._until
 
 
 def length_of(buffer: Parts) -> int:
