@@ -70,7 +70,7 @@ def entries_of(kind: str, tensors: Mapping[str, EncodedTensor], sizes: Mapping[s
     Args:
         kind: Of the message; its header counts as ``header`` if there are tensors, else it is all the message is.
         tensors: What it holds.
-        sizes: Of ``message.bytes_by_group``.
+        sizes: Of ``message.payload_by_group``.
     """
     dense = dict.fromkeys(sizes, 0)
     payload = dict.fromkeys(sizes, 0)
