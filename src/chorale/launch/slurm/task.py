@@ -12,12 +12,15 @@ from collections.abc import Sequence
 
 def main(words: Sequence[str]) -> int:
     """Do the task's items and return the exit status."""
-    # What the imports make stays until the end: to look for garbage among it would take a tenth of the start.
-    gc.disable()
-    from chorale.launch.slurm.carrying import carry_out
+    from chorale.launch.slurm.turns import Turn
 
-    gc.freeze()
-    gc.enable()
+    with Turn():
+        # What the imports make stays until the end: to look for garbage among it would take a tenth of the start.
+        gc.disable()
+        from chorale.launch.slurm.carrying import carry_out
+
+        gc.freeze()
+        gc.enable()
     return carry_out(*words)
 
 
