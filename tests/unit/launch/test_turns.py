@@ -49,7 +49,9 @@ def test_who_has_waited_long_enough_starts_out_of_turn(tmp_path: Path) -> None:
 
 def test_a_process_that_was_killed_holds_no_place(tmp_path: Path) -> None:
     folder = str(tmp_path / "starts")
-    hold = f"from chorale.launch.slurm.turns import Turn\nwith Turn({folder!r}, places=1): print(1, flush=True); input()"
+    hold = (
+        f"from chorale.launch.slurm.turns import Turn\nwith Turn({folder!r}, places=1): print(1, flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
