@@ -33,3 +33,15 @@ def set_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+def peak_memory_gib(device: torch.device) -> float:
+    """Return the most memory this process has held, GiB: of the GPU where it computes on one, else of the host."""
+    import resource
+
+    import torch
+
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
+    # Linux counts in KiB.
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)

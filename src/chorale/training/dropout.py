@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import Final
 
-import torch
 from torch import Tensor, nn
 
-# The multipliers and shifts of SplitMix64 (Steele, Lea and Flood 2014, figure 17), as signed 64-bit integers.
-_GOLDEN: Final = 0x9E3779B97F4A7C15 - (1 << 64)
-_MIX_1: Final = 0xBF58476D1CE4E5B9 - (1 << 64)
-_MIX_2: Final = 0x94D049BB133111EB - (1 << 64)
-_MANTISSA_BITS: Final = 24
+from chorale.training.keyed import uniform
 
 
 class SampleDropout(nn.Module):
@@ -48,31 +42,3 @@ def place_samples(network: nn.Module, first_sample: int) -> None:
     for module in network.modules():
         if isinstance(module, SampleDropout):
             module.first_sample = first_sample
-
-
-def uniform(key: int, first_sample: int, shape: torch.Size, device: torch.device) -> Tensor:
-    """Return numbers in [0, 1) ``shape``, a function of key, sample and place: SplitMix64 over a counter.
-
-    Args:
-        key: 63 bits.
-        first_sample: Index of the first sample.
-        shape: ``(batch, ...)``.
-        device: Where to compute; the numbers do not depend on it.
-    """
-    places = shape[1:].numel()
-    samples = torch.arange(first_sample, first_sample + shape[0], dtype=torch.int64, device=device)
-    streams = _mix(_mix(samples * _GOLDEN + key))
-    counters = torch.arange(1, places + 1, dtype=torch.int64, device=device) * _GOLDEN
-    bits = _mix(streams.unsqueeze(1) + counters.unsqueeze(0))
-    return (_shifted(bits, 64 - _MANTISSA_BITS).float() / (1 << _MANTISSA_BITS)).view(shape)
-
-
-def _mix(state: Tensor) -> Tensor:
-    state = (state ^ _shifted(state, 30)) * _MIX_1
-    state = (state ^ _shifted(state, 27)) * _MIX_2
-    return state ^ _shifted(state, 31)
-
-
-def _shifted(state: Tensor, by: int) -> Tensor:
-    """Shift to the right with zeros, which torch's shift of signed integers does not."""
-    return (state >> by) & ((1 << (64 - by)) - 1)

@@ -5,6 +5,9 @@ from made_up_speech import MadeUpSpeech, made_up_config
 from pydantic import ValidationError
 
 from chorale.core.config import load
+from chorale.core.intervals import censored_median, log_interval, t_interval
+from chorale.core.verdicts import Claimed, Comparison, judge, together
+from chorale.core.wording import number
 from chorale.experiments.fedtts.comparison import stages
 from chorale.experiments.fedtts.comparison.arms import (
     BASE,
@@ -27,9 +30,6 @@ from chorale.experiments.fedtts.comparison.curves import (
 )
 from chorale.experiments.fedtts.comparison.figures import Training, figures_of, row_of, target_loss
 from chorale.experiments.fedtts.comparison.markdown import render
-from chorale.experiments.fedtts.comparison.statistics import censored_median, log_interval, t_interval
-from chorale.experiments.fedtts.comparison.verdicts import Claimed, Comparison, judge, together
-from chorale.experiments.fedtts.comparison.words import number
 from chorale.experiments.fedtts.config import FedttsConfig
 from chorale.experiments.fedtts.config.federation import LinkConfig
 from chorale.experiments.fedtts.declaration import first_stages

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from chorale.training.dropout import SampleDropout, place_samples, uniform
+from chorale.training.dropout import SampleDropout, place_samples
+from chorale.training.keyed import uniform
 
 pytestmark = pytest.mark.unit
 CPU = torch.device("cpu")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chorale.core.verdicts import Claimed, Comparison
 from chorale.experiments.fedtts.comparison.arms import (
     BASE,
     BASE_INT8,
@@ -17,7 +18,6 @@ from chorale.experiments.fedtts.comparison.arms import (
     SHALLOW,
     sized,
 )
-from chorale.experiments.fedtts.comparison.verdicts import Claimed, Comparison
 from chorale.experiments.fedtts.config import FedttsConfig
 
 DATA = "data"

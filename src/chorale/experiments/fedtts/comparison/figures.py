@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from chorale.core.intervals import Interval, censored_median, log_interval, t_interval
+from chorale.core.verdicts import Figures
 from chorale.experiments.fedtts.comparison.curves import AXES, Point, first_reaching, instability
-from chorale.experiments.fedtts.comparison.statistics import Interval, censored_median, log_interval, t_interval
-from chorale.experiments.fedtts.comparison.verdicts import Figures
 from chorale.experiments.fedtts.config.comparison import ComparisonConfig
 from chorale.runs.items import ItemRecord, State
 

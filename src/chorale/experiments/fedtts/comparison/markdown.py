@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chorale.experiments.fedtts.comparison.words import LABELS, Json, effect_of, interval_of, median_of, rule, setting
-from chorale.experiments.fedtts.comparison.words import number as _number
+from chorale.core.wording import Json, effect_of, interval_of
+from chorale.core.wording import number as _number
+from chorale.experiments.fedtts.comparison.words import LABELS, median_of, rule, setting
 
 TITLE = "Claims of arXiv:2107.08795, at a size for one machine"
 CAUTION = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from chorale.core import files
 from chorale.core.errors import WorkError
+from chorale.core.verdicts import Comparison, Effect, judge, together
 from chorale.experiments.fedtts.comparison.arms import CENTRAL, arm_config, arms_of
 from chorale.experiments.fedtts.comparison.claims import DATA, claims_of, headlines, second_reading
 from chorale.experiments.fedtts.comparison.curves import central_curve, federated_curve
@@ -18,7 +19,6 @@ from chorale.experiments.fedtts.comparison.figures import (
     target_loss,
     trainings_of,
 )
-from chorale.experiments.fedtts.comparison.verdicts import Comparison, Effect, judge, together
 from chorale.experiments.fedtts.config import FedttsConfig
 from chorale.experiments.fedtts.corpus.speech_data import SpeechData
 from chorale.experiments.fedtts.federation.rounds import run_rounds

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chorale.core import files
+from chorale.core.wording import Json, effect_of, interval_of
 from chorale.experiments.fedtts.comparison.arms import CENTRAL, arms_of
 from chorale.experiments.fedtts.comparison.curves import Point
 from chorale.experiments.fedtts.comparison.figures import Training, trainings_of
 from chorale.experiments.fedtts.comparison.markdown import CAUTION
-from chorale.experiments.fedtts.comparison.words import LABELS, Json, effect_of, interval_of, median_of, rule, setting
+from chorale.experiments.fedtts.comparison.words import LABELS, median_of, rule, setting
 from chorale.experiments.fedtts.config import FedttsConfig
 from chorale.experiments.fedtts.results import ARMS_STAGE, SUMMARY_FILE
 from chorale.runs.directory import Run

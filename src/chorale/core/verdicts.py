@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
-from chorale.experiments.fedtts.comparison.statistics import log_interval, t_interval
+from chorale.core.intervals import log_interval, t_interval
 
 Verdict = Literal["supported", "not supported", "undecided"]
 Kind = Literal["ratio", "difference"]

@@ -1,0 +1,1 @@
+"""Images for the teacher and for the evaluation, normalised, and in which order they come."""
