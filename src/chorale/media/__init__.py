@@ -1,1 +1,1 @@
-"""Signals in and out: audio, video, text."""
+"""Signals in and out: audio, images, text."""

