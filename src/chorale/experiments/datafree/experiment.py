@@ -27,10 +27,10 @@ class Datafree(Experiment[DatafreeConfig]):
         Raises:
             InputError: They cannot be fetched.
         """
-        if config.images is not None and config.images.root is None:
+        if config.corpus is not None and config.corpus.corpus:
             from chorale.data.corpora.fetch import fetch_corpus
 
-            fetch_corpus(config.images.layout, config.where.cache)
+            fetch_corpus(config.corpus.corpus, config.where.cache)
 
     def stages(self, config: DatafreeConfig) -> Sequence[Stage]:
         """Return the stages known from the start."""

@@ -37,7 +37,7 @@ def distil_arm(context: Context, config: DatafreeConfig) -> Outcome:
     set_threads(1)
     own = arm_config(config, arm, seed)
     # The first seed's images show what an arm's generator makes.
-    looked_at = seed == config.comparison.seeds[0] and config.images is not None
+    looked_at = seed == config.comparison.seeds[0] and config.corpus is not None
     sheets = sheets_folder(context.run) / arm if looked_at else None
     return Outcome({"arm": arm, "seed": seed, **distilled(context, own, sheets, keep=False)})
 

@@ -44,7 +44,7 @@ class DatafreeConfig(ExperimentConfig):
     """The experiment's name."""
     mode: Literal["distil", "comparison"] = "distil"
     """One distillation, or several ways of it side by side."""
-    images: ImagesConfig | None = ImagesConfig()
+    corpus: ImagesConfig | None = ImagesConfig()
     """The images for the teacher and for the evaluation; null where ``moons`` is given."""
     moons: MoonsConfig | None = None
     """Points in the plane instead of images."""
@@ -69,8 +69,8 @@ class DatafreeConfig(ExperimentConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> DatafreeConfig:
-        if (self.images is None) == (self.moons is None):
-            raise ValueError("images, moons: exactly one of them was expected; set images to null for moons")
+        if (self.corpus is None) == (self.moons is None):
+            raise ValueError("corpus, moons: exactly one of them was expected; set corpus to null for moons")
         if self.backend.kind == "deepspeed" and self.backend.zero_stage == 3:
             raise ValueError(
                 "backend.zero_stage: 3 takes the student apart, through which the generator's gradients must flow; "

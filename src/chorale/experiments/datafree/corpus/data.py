@@ -73,14 +73,14 @@ class ImageData:
         Raises:
             InputError: A file is missing or damaged; says which.
         """
-        if config.images is None:
+        if config.corpus is None:
             moons = config.moons
             if moons is None:
                 raise ValueError("neither images nor moons")
             train = two_moons(moons.train, moons.noise, config.seed, "train")
             test = two_moons(moons.test, moons.noise, config.seed, "test")
             return cls(LabelledImages(*train), LabelledImages(*test), MOON_NAMES)
-        corpus = read_images(config.images, cache)
+        corpus = read_images(config.corpus, cache)
         return cls(LabelledImages(*corpus.train), LabelledImages(*corpus.test), corpus.classes)
 
     def batch(self, part: LabelledImages, indices: Sequence[int] | NDArray[np.int64]) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,7 @@ def distil(context: Context, config: DatafreeConfig) -> Outcome:
         StoppedError: It was asked to stop, and has saved itself.
     """
     set_threads(context.where.threads)
-    sheets = sheets_folder(context.run) if config.images is not None else None
+    sheets = sheets_folder(context.run) if config.corpus is not None else None
     return Outcome(distilled(context, config, sheets, keep=True))
 
 
