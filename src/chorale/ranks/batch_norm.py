@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from chorale.ranks.reduce import sum_over_ranks, training_ranks
 
 
-class _SumOverRanks(torch.autograd.Function):
-    """A differentiable sum over ranks: each rank's input counts in every rank's loss, so gradients are summed too."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        """Return the sum of ``value`` over ranks."""
-        total = value.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """Return the sum of the gradients over ranks."""
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
-
-
-def sum_over_ranks(value: Tensor) -> Tensor:
-    """Return the sum of ``value`` over ranks, through which gradients flow."""
-    total: Tensor = _SumOverRanks.apply(value)  # type: ignore[no-untyped-call]  # torch gives apply no types
-    return total
-
-
-class GlobalBatchNorm1d(nn.BatchNorm1d):
+class _GlobalBatchNorm(_BatchNorm):
     """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) with mean and variance of all ranks' slices together.
 
-    With one process it is torch's own. With several, one sum over ranks gives mean and count, a second the variance
-    about that mean, which does not cancel. Ranks may hold slices of different length.
+    With one process, and in evaluation, it is torch's own. With several, one sum over ranks gives mean and count, a
+    second the variance about that mean, which does not cancel. Ranks may hold slices of different length.
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise ``(batch, channels)`` or ``(batch, channels, time)`` per channel."""
-        if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
+        """Normalise per channel; channels are dimension 1."""
+        if not self.training or training_ranks() == 1:
             alone: Tensor = super().forward(features)
             return alone
+        self._check_input_dim(features)  # type: ignore[no-untyped-call]  # torch gives it no types
         over = [dimension for dimension in range(features.dim()) if dimension != 1]
         counted = features.new_tensor([features.numel() / features.shape[1]], dtype=torch.float32)
         sums = sum_over_ranks(torch.cat([features.float().sum(over), counted]))
@@ -67,3 +44,11 @@ class GlobalBatchNorm1d(nn.BatchNorm1d):
         share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(unbiased_variance, share)
+
+
+class GlobalBatchNorm1d(_GlobalBatchNorm, nn.BatchNorm1d):
+    """For ``(batch, channels)`` and ``(batch, channels, time)``; what it takes is what torch's takes."""
+
+
+class GlobalBatchNorm2d(_GlobalBatchNorm, nn.BatchNorm2d):
+    """For ``(batch, channels, height, width)``; what it takes is what torch's takes."""

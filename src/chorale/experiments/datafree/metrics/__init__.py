@@ -1,0 +1,1 @@
+"""How well a student follows its teacher, and whether the generator still makes different images; no network here."""
