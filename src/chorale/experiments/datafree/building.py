@@ -72,16 +72,17 @@ def build_parts(
     classes = len(data.classes)
     network = build_classifier(config.student.network, data.shape, classes, seed_for(config.seed, "student"))
     teacher_taps, student_taps = taps_of(teacher, config.teacher.taps), taps_of(network, config.student.taps)
-    shapes = [tap_shapes(one, taps, data.shape) for one, taps in ((network, student_taps), (teacher, teacher_taps))]
+    own_shapes = tap_shapes(network, student_taps, data.shape)
+    shapes = tap_shapes(teacher, teacher_taps, data.shape)
     connectors = None
     if _needs_taps(config):
         require_taps(teacher_taps, f"the teacher {config.teacher.network}", "teacher.taps")
     if compares_taps(config):
         require_taps(student_taps, f"the student {config.student.network}", "student.taps")
-        require_same_places(*shapes)
+        require_same_places(own_shapes, shapes)
         if config.method.kind != "zskt":
-            connectors = Connectors(*shapes, config.seed)
-    correspond = bool(student_taps) and (connectors is not None or shapes[0] == shapes[1])
+            connectors = Connectors(own_shapes, shapes, config.seed)
+    correspond = bool(student_taps) and (connectors is not None or own_shapes == shapes)
     used = student_taps if compares_taps(config) else ()
     model = StudentModel(network, used, connectors, config.method)
     student = make_engine(

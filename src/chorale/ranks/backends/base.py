@@ -89,6 +89,17 @@ class Engine(ABC):
     def full_state(self) -> dict[str, Tensor]:
         """Return the network's whole state in memory of the CPU; called on ALL ranks."""
 
+    def begin_anew(self, state: Mapping[str, Tensor]) -> None:
+        """Take other weights, and forget what the optimizer has gathered; called on ALL ranks with the same weights.
+
+        Args:
+            state: The network's whole state.
+
+        Raises:
+            NotImplementedError: This backend cannot; DeepSpeed keeps its optimizer's state in parts.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot begin anew")
+
     def parameters_hash(self) -> str:
         """Return the SHA-256 of the network's whole state, 64 hexadecimal digits; called on ALL ranks."""
         return hash_state(self.full_state())

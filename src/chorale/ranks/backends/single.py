@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -79,6 +80,11 @@ class SingleEngine(Engine):
         state = torch.load(directory / f"{self.name}.pt", map_location=self._device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+    def begin_anew(self, state: Mapping[str, Tensor]) -> None:
+        """Take other weights, and forget what the optimizer has gathered."""
+        self.network.load_state_dict(dict(state))
+        self._optimizer.state.clear()
 
     def full_state(self) -> dict[str, Tensor]:
         """Return the network's state in memory of the CPU."""

@@ -46,8 +46,8 @@ def setting(result: Json) -> str:
     """Return what was distilled with what."""
     teacher = result["teacher"]
     return (
-        f"Teacher: {teacher['network']}, {100 * teacher['accuracy']:.2f} % of the test images right. Each arm may ask it "
-        f"about {result['budget']:,} images; {len(result['seeds'])} seeds, of which each gives all arms the same "
+        f"Teacher: {teacher['network']}, {100 * teacher['accuracy']:.2f} % of the test images right. Each arm may ask "
+        f"it about {result['budget']:,} images; {len(result['seeds'])} seeds, of which each gives all arms the same "
         f"student to begin with."
     )
 
@@ -56,8 +56,8 @@ def rule(result: Json) -> str:
     """Return how the verdicts come about."""
     return (
         f"Arms are compared seed by seed by a {100 * result['confidence']:g} % t-interval on the differences, each "
-        f"interval by itself; one that excludes 0 decides, else the verdict is undecided. Accuracies are those after the "
-        f"last round; mean and best over the evaluations stand apart, and the best is chosen on test images."
+        f"interval by itself; one that excludes 0 decides, else the verdict is undecided. Accuracies are those after "
+        f"the last round; mean and best over the evaluations stand apart, and the best is chosen on test images."
     )
 
 
@@ -83,7 +83,18 @@ def _effect_row(effect: Json) -> Sequence[str]:
 
 
 def _arms(result: Json) -> str:
-    columns = ("arm", "runs", "final, %", "mean, %", "best, %", "agreement, %", "mismatch, %", "queries", "updates", "s")
+    columns = (
+        "arm",
+        "runs",
+        "final, %",
+        "mean, %",
+        "best, %",
+        "agreement, %",
+        "mismatch, %",
+        "queries",
+        "updates",
+        "s",
+    )
     rows = [
         (
             row["label"],

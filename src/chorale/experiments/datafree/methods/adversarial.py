@@ -21,7 +21,7 @@ from chorale.experiments.datafree.losses.interpolation import interpolate
 from chorale.experiments.datafree.methods.base import Method, mean_of
 from chorale.experiments.datafree.players import Answer
 from chorale.experiments.datafree.student import ACTIVATION, IN_BETWEEN
-from chorale.ranks.batch_norm import sum_over_ranks
+from chorale.ranks.reduce import sum_over_ranks
 from chorale.training.task import Slice
 
 
@@ -84,9 +84,7 @@ class Adversarial(Method):
             model = players.student_model
             # What the reply holds has gone through the connectors already.
             losses["minus_activation"] = (
-                -config.activation.generator_weight
-                * model.connected_activation(reply.taps, answer.taps)
-                / total
+                -config.activation.generator_weight * model.connected_activation(reply.taps, answer.taps) / total
             )
         return losses
 

@@ -10,7 +10,7 @@ from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.losses.dafl import activation, information_entropy, one_hot
 from chorale.experiments.datafree.methods.base import Method, mean_of
 from chorale.experiments.datafree.players import Answer
-from chorale.ranks.batch_norm import sum_over_ranks
+from chorale.ranks.reduce import sum_over_ranks
 
 
 class Dafl(Method):

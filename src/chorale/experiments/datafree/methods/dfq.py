@@ -13,7 +13,7 @@ from chorale.experiments.datafree.losses.dafl import information_entropy, one_ho
 from chorale.experiments.datafree.losses.disagreement import distillation_kl
 from chorale.experiments.datafree.methods.base import Method, mean_of
 from chorale.experiments.datafree.networks.batch_statistics import BatchStatistics
-from chorale.ranks.batch_norm import sum_over_ranks
+from chorale.ranks.reduce import sum_over_ranks
 
 
 class Dfq(Method):

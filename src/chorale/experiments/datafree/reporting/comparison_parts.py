@@ -58,7 +58,18 @@ def _effects(summary: Json) -> Iterator[Table]:
 
 
 def _arms(summary: Json) -> Table:
-    columns = ("arm", "runs", "final, %", "mean, %", "best, %", "agreement, %", "mismatch, %", "queries", "updates", "s")
+    columns = (
+        "arm",
+        "runs",
+        "final, %",
+        "mean, %",
+        "best, %",
+        "agreement, %",
+        "mismatch, %",
+        "queries",
+        "updates",
+        "s",
+    )
     rows: list[list[Any]] = [
         [
             row["label"],

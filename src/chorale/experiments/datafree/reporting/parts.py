@@ -8,7 +8,13 @@ from typing import Any
 
 from chorale.core import files
 from chorale.experiments.datafree.config import DatafreeConfig
-from chorale.experiments.datafree.results import DISTIL_STAGE, SUMMARY_FILE, TEACHER_RECORD, TEACHER_STAGE, sheets_folder
+from chorale.experiments.datafree.results import (
+    DISTIL_STAGE,
+    SUMMARY_FILE,
+    TEACHER_RECORD,
+    TEACHER_STAGE,
+    sheets_folder,
+)
 from chorale.runs.directory import Run
 from chorale.runs.events import Event, read_events
 from chorale.runs.parts import Media, Part, Plot, Series, Table, Text
@@ -109,8 +115,8 @@ def caution() -> Text:
     return Text(
         "What is the paper's and what is ours",
         "Of the paper only abstract and introduction could be read. That a generator is trained against the student's "
-        "disagreement with the teacher, that an activation regularizer is added, and that virtual samples and labels in "
-        "between are made, is the paper's. The loop and its settings are those of the method it builds on (DFAD); the "
-        "equation of the regularizer is after Heo et al. 2019, that of the interpolation after mixup: our choices.",
+        "disagreement with the teacher, that an activation regularizer is added, and that virtual samples and labels "
+        "in between are made, is the paper's. The loop and its settings are those of the method it builds on (DFAD); "
+        "the equation of the regularizer is after Heo et al. 2019, that of the interpolation after mixup: our choices.",
         role="caution",
     )

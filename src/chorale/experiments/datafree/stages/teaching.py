@@ -42,7 +42,7 @@ def make_teacher(context: Context, config: DatafreeConfig) -> Outcome:
     required = config.teacher.required_accuracy
     if required is not None and accuracy < required:
         raise WorkError(
-            f"the teacher labels {100 * accuracy:.2f} % of the test images rightly; {100 * required:.2f} % are required",
+            f"the teacher has {100 * accuracy:.2f} % of the test images right, and {100 * required:.2f} % are required",
             "train it longer (teacher.steps), or lower teacher.required_accuracy",
         )
     record = {
