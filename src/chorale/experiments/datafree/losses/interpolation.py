@@ -44,7 +44,7 @@ def interpolate(images: Tensor, labels: Tensor, shares: Tensor) -> Interpolated:
 
 
 def _mixed(values: Tensor, shares: Tensor) -> Tensor:
-    weights = shares.to(values.dtype).view([-1] + [1] * (values.dim() - 1))
+    weights = shares.to(values).view([-1] + [1] * (values.dim() - 1))
     first, second = values[0::2], values[1::2]
     pair = (weights * first + (1 - weights) * second, weights * second + (1 - weights) * first)
     return torch.stack(pair, dim=1).flatten(0, 1)
