@@ -11,6 +11,7 @@ from chorale.experiments.fedtts.network.losses import (
     denominators,
     diagonal_penalty,
     guided_attention,
+    guided_likelihood,
     label_penalty,
     mel_l1,
     speech_losses,
@@ -78,12 +79,38 @@ def test_guided_attention_sums_weights_by_penalty_and_means_over_maps():
     assert float(guided_attention(layers, penalty)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_guided_likelihood_is_minus_the_logarithm_of_the_weight_in_the_band():
+    generator = torch.Generator().manual_seed(0)
+    layers = [torch.rand(2, 2, 3, 4, generator=generator) for _ in range(2)]
+    penalty, steps = torch.rand(2, 3, 4, generator=generator), torch.tensor([3, 2])
+    expected = 0.0
+    for layer in layers:
+        for b, h in ((b, h) for b in range(2) for h in range(2)):
+            for t in range(int(steps[b])):
+                within = sum(float(layer[b, h, t, n]) * (1 - float(penalty[b, t, n])) for n in range(4))
+                expected -= math.log(within) / 4
+    assert float(guided_likelihood(layers, penalty, steps)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_head_that_is_sure_of_a_wrong_symbol_is_moved_by_the_likelihood_and_hardly_by_the_penalty():
+    penalty, steps = torch.tensor([[[0.0, 1.0, 1.0]]]), torch.tensor([1])
+    slopes = []
+    for loss in (lambda a: guided_attention([a], penalty), lambda a: guided_likelihood([a], penalty, steps)):
+        scores = torch.tensor([[[[0.0, 0.0, 12.0]]]], requires_grad=True)
+        loss(torch.softmax(scores, dim=3)).backward()
+        slopes.append(float(scores.grad[0, 0, 0, 0]))
+    assert abs(slopes[0]) < 1e-4
+    assert slopes[1] == pytest.approx(-1.0, abs=1e-4)
+
+
 def test_steps_are_frames_by_the_reduction_factor_rounded_up():
     assert steps_of(torch.tensor([5, 4, 1]), 2).tolist() == [3, 2, 1]
 
 
 def test_denominators_count_true_frames_steps_and_cells():
-    assert denominators([5, 4], [2, 3], 2) == {"mel_before": 9.0, "mel_after": 9.0, "stop": 5.0, "guide": 12.0}
+    expected = {"mel_before": 9.0, "mel_after": 9.0, "stop": 5.0, "guide": 12.0}
+    assert denominators([5, 4], [2, 3], 2, LossConfig()) == expected
+    assert denominators([5, 4], [2, 3], 2, LossConfig(guide_form="likelihood")) == {**expected, "guide": 5.0}
 
 
 def test_the_total_weighs_the_losses():
@@ -104,8 +131,8 @@ def said():
 def test_the_losses_of_a_batch_are_sums_of_those_of_its_utterances(said):
     _, batch = said
     network = build(TINY, N_SYMBOLS, N_MELS, full_depth(TINY), 0).eval()
-    for guide in ("diagonal", "labels"):
-        config = LossConfig(guide=guide)
+    for guide, form in (("diagonal", "penalty"), ("labels", "penalty"), ("labels", "likelihood")):
+        config = LossConfig(guide=guide, guide_form=form)
         whole = speech_losses(network(batch, 2), batch, 2, config)
         parts = []
         for index in range(3):

@@ -48,7 +48,7 @@ def gradients_of_slices(bounds, samples, reduction, local_denominators=False):
         batch = collate(own, reduction)
         sums = model(batch.symbols, batch.symbol_lengths, batch.mel, batch.mel_lengths, batch.durations, reduction)
         counted = own if local_denominators else samples
-        divisors = denominators([len(s.mel) for s in counted], [len(s.symbols) for s in counted], reduction)
+        divisors = denominators([len(s.mel) for s in counted], [len(s.symbols) for s in counted], reduction, config)
         total_loss({name: value / divisors[name] for name, value in sums.items()}, config).backward()
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 

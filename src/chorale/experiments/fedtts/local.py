@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from chorale.core.errors import WorkError
 from chorale.core.seeds import seed_for
 from chorale.experiments.fedtts.config import FedttsConfig
+from chorale.experiments.fedtts.config.network import LossConfig
 from chorale.experiments.fedtts.config.training import LocalConfig
 from chorale.experiments.fedtts.corpus.batch import collate
 from chorale.experiments.fedtts.corpus.speech_data import Entry
@@ -111,12 +112,12 @@ class LocalTrainer:
                 found = self._sums(network, [entries[index] for index in indices])
             for name, value in found.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
-        divisors = _denominators(entries, reduction)
+        divisors = _denominators(entries, reduction, self._config.loss)
         means = {name: value / divisors[name] for name, value in sums.items()}
         return {"loss": total_loss(means, self._config.loss), **means}
 
     def _backward(self, network: TransformerTts, entries: Sequence[Entry]) -> dict[str, float]:
-        divisors = _denominators(entries, self._config.federation.reduction)
+        divisors = _denominators(entries, self._config.federation.reduction, self._config.loss)
         means = {name: value / divisors[name] for name, value in self._sums(network, entries).items()}
         loss = total_loss(means, self._config.loss)
         torch.autograd.backward(loss)
@@ -167,8 +168,9 @@ def _optimizer(parameters: Iterable[nn.Parameter], local: LocalConfig, rate: flo
     return torch.optim.Adam(parameters, lr=rate, betas=ADAM_BETAS, eps=ADAM_EPSILON)
 
 
-def _denominators(entries: Sequence[Entry], reduction: int) -> dict[str, float]:
-    return denominators([entry.frames for entry in entries], [len(entry.symbols) for entry in entries], reduction)
+def _denominators(entries: Sequence[Entry], reduction: int, config: LossConfig) -> dict[str, float]:
+    frames, symbols = [entry.frames for entry in entries], [len(entry.symbols) for entry in entries]
+    return denominators(frames, symbols, reduction, config)
 
 
 def _tensor(array: NDArray[np.float32]) -> Tensor:

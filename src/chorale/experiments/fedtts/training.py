@@ -162,7 +162,7 @@ class SpeechTask:
                 found = self._sums(work)
             for name, value in found.items():
                 sums[name] = sums.get(name, 0.0) + counts * float(value)
-        divisors = _denominators(entries, reduction)
+        divisors = _denominators(entries, reduction, self._config.loss)
         totals = self._group.total(list(sums.values()))
         means = {name: total / divisors[name] for name, total in zip(sums, totals, strict=True)}
         return _labelled({"loss": total_loss(means, self._config.loss), **means}, "valid")
@@ -186,15 +186,18 @@ class SpeechTask:
         part, reduction = slice_of(len(entries), self._group.rank, self._group.size), reduction_at(self._recipe, step)
         own = [entries[index] for index in part.samples]
         frames = sum(entry.frames for entry in own)
-        return _Work(self._read(own, reduction), part, reduction, _denominators(entries, reduction), frames)
+        return _Work(
+            self._read(own, reduction), part, reduction, _denominators(entries, reduction, self._config.loss), frames
+        )
 
     def _read(self, entries: Iterable[Entry], reduction: int) -> Batch:
         with self._reading:
             return collate([self._data.sample(entry) for entry in entries], reduction)
 
 
-def _denominators(entries: Sequence[Entry], reduction: int) -> dict[str, float]:
-    return denominators([entry.frames for entry in entries], [len(entry.symbols) for entry in entries], reduction)
+def _denominators(entries: Sequence[Entry], reduction: int, config: LossConfig) -> dict[str, float]:
+    frames, symbols = [entry.frames for entry in entries], [len(entry.symbols) for entry in entries]
+    return denominators(frames, symbols, reduction, config)
 
 
 def _labelled(values: Mapping[str, float], of: str) -> dict[str, float]:

@@ -61,6 +61,9 @@ class LossConfig(Config):
     """Of the guided attention loss; 0 leaves it out."""
     guide: Literal["diagonal", "labels"] = "diagonal"
     """``diagonal``: Tachibana et al. 2018, equation 4; ``labels``: the same about the corpus's phone timings."""
+    guide_form: Literal["penalty", "likelihood"] = "penalty"
+    """``penalty``: the weight outside of the band (Tachibana et al. 2018); ``likelihood``: minus the logarithm of the
+    weight within, which moves a head that is sure of a wrong symbol too."""
     guide_sigma: float = Field(0.4, gt=0)
     """Width of the band: relative to the utterance for ``diagonal``, in symbols divided by ten for ``labels``."""
     guide_layers: int = Field(2, ge=1)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ValueT = TypeVar("ValueT", float, Tensor)
 _SYMBOLS_PER_SIGMA: Final = 10.0
+_LEAST_WEIGHT: Final = 1e-8
 
 
 def mel_l1(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
@@ -103,6 +104,23 @@ def guided_attention(attention: Sequence[Tensor], penalty: Tensor) -> Tensor:
     return (maps * penalty).sum()
 
 
+def guided_likelihood(attention: Sequence[Tensor], penalty: Tensor, steps: Tensor) -> Tensor:
+    """Return ``-Σ_t log Σ_n A_tn (1 - W_tn)`` over the true steps, the mean over maps.
+
+    Our choice, after Tachibana et al. 2018: their penalty's slope vanishes with ``A (1 - A)`` where a head is sure, be
+    it of a wrong symbol; that of the logarithm grows the less weight the band has.
+
+    Args:
+        attention: Of each guided layer, the guided heads ``(batch, heads, steps, symbols)``.
+        penalty: W, ``(batch, steps, symbols)``.
+        steps: True steps ``(batch,)``.
+    """
+    within = (torch.stack(list(attention)) * (1.0 - penalty)[None, :, None]).sum(dim=4)
+    # A head without any weight in the band, which fp32 can have, is to be moved, not to be infinite.
+    logarithms = within.clamp_min(_LEAST_WEIGHT).log().mean(dim=(0, 2))
+    return -logarithms.masked_fill(~length_mask(steps, penalty.shape[1]), 0.0).sum()
+
+
 def speech_losses(outputs: Outputs, batch: Batch, reduction: int, config: LossConfig) -> dict[str, Tensor]:
     """Return each loss as a sum over the batch, in fp32; to be divided by :func:`denominators`.
 
@@ -117,22 +135,30 @@ def speech_losses(outputs: Outputs, batch: Batch, reduction: int, config: LossCo
     }
     if config.guide_weight:
         guided = [layer[:, : config.guide_heads] for layer in outputs.attention[-config.guide_layers :]]
-        sums["guide"] = guided_attention(guided, _penalty(batch, reduction, steps, config))
+        penalty = _penalty(batch, reduction, steps, config)
+        if config.guide_form == "likelihood":
+            sums["guide"] = guided_likelihood(guided, penalty, steps)
+        else:
+            sums["guide"] = guided_attention(guided, penalty)
     return sums
 
 
-def denominators(mel_lengths: Sequence[int], symbol_lengths: Sequence[int], reduction: int) -> dict[str, float]:
+def denominators(
+    mel_lengths: Sequence[int], symbol_lengths: Sequence[int], reduction: int, config: LossConfig
+) -> dict[str, float]:
     """Return what each sum is divided by: true frames, true steps, and true cells of attention maps.
 
     Args:
         mel_lengths: Frames of every utterance of the GLOBAL batch.
         symbol_lengths: Its symbols.
         reduction: Frames per step.
+        config: A likelihood is of steps, a penalty of cells.
     """
     frames = float(sum(mel_lengths))
     steps = [-(-length // reduction) for length in mel_lengths]
     cells = sum(count * symbols for count, symbols in zip(steps, symbol_lengths, strict=True))
-    return {"mel_before": frames, "mel_after": frames, "stop": float(sum(steps)), "guide": float(cells)}
+    guided = sum(steps) if config.guide_form == "likelihood" else cells
+    return {"mel_before": frames, "mel_after": frames, "stop": float(sum(steps)), "guide": float(guided)}
 
 
 def total_loss(means: Mapping[str, ValueT], config: LossConfig) -> ValueT:
