@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 from chorale.core import logs
@@ -27,7 +29,7 @@ _VERBS = {
     "chaos": "does a run end with the same numbers whatever happens to it? (for developers)",
     "bench": "measure this machine against references",
 }
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+_SIGNALLED = 128  # plus the signal, as a shell says it
 _EPILOG = """
 examples:
   chorale run configs/autovector/tiny.yaml
@@ -39,23 +41,35 @@ examples:
 """
 
 
+class _TerminatedError(BaseException):
+    """SIGTERM has come: to end as by Ctrl-C."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     logs.configure(verbose="--verbose" in words)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _dispatch([word for word in words if word != "--verbose"])
     except ChoraleError as error:
         print(f"chorale: {error}", file=sys.stderr)
         status = error.exit_status
-    except KeyboardInterrupt:
-        print("chorale: interrupted; the same command goes on from here", file=sys.stderr)
-        status = _INTERRUPTED
+    except (KeyboardInterrupt, _TerminatedError) as end:
+        terminated = isinstance(end, _TerminatedError)
+        word = "terminated" if terminated else "interrupted"
+        print(f"chorale: {word}; the same command goes on from here", file=sys.stderr)
+        status = _SIGNALLED + (signal.SIGTERM if terminated else signal.SIGINT)
     except BrokenPipeError:
         # Whoever read our output, `head` for example, has had enough.
         sys.stderr.close()
         status = 0
     raise SystemExit(status)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    # Dying at once would leave worker processes at work.
+    raise _TerminatedError
 
 
 def _dispatch(words: list[str]) -> int:

@@ -127,19 +127,28 @@ def test_the_keys_of_a_configuration_are_listed_with_its_values(config: Path) ->
     assert "--numbers" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")], ids=["int", "term"]
+)
 @pytest.mark.parametrize("executor", ["in-process", "local"])
-def test_an_interrupted_run_goes_on_where_it_was(config: Path, executor: str) -> None:
+def test_an_interrupted_run_leaves_nobody_at_work_and_goes_on_where_it_was(
+    config: Path, executor: str, number: signal.Signals, word: str
+) -> None:
     words = ["run", str(config), "--where.executor", executor, "--seconds", "0.1", "--numbers", "20"]
     first = subprocess.Popen([sys.executable, "-m", "chorale", *words], stderr=subprocess.PIPE, text=True)
     items = config.parent / "runs"
     deadline = time.monotonic() + TIMEOUT_S
     while len(finished(items)) < 5 and time.monotonic() < deadline:
         time.sleep(0.02)
-    first.send_signal(signal.SIGINT)
+    first.send_signal(number)
     _, complaint = first.communicate(timeout=TIMEOUT_S)
-    assert first.returncode == 130
-    assert complaint.strip().splitlines()[-1] == "chorale: interrupted; the same command goes on from here"
+    assert first.returncode == 128 + number
+    assert complaint.strip().splitlines()[-1] == f"chorale: {word}; the same command goes on from here"
+    # A worker may be in the middle of an item.
+    time.sleep(0.5)
     before = finished(items)
+    time.sleep(0.5)
+    assert finished(items) == before
     assert 5 <= len(before) < 40
     assert chorale(*words).returncode == 0
     after = finished(items)
