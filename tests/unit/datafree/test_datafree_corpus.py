@@ -12,6 +12,8 @@ from chorale.experiments.datafree.corpus.moons import two_moons
 from chorale.experiments.datafree.corpus.order import ShuffledOrder
 from chorale.training.task import slice_of
 
+pytestmark = pytest.mark.unit
+
 
 def _images(count: int = 40, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, channels, 8, 8), dtype=np.uint8)

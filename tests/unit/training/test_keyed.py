@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from scipy import stats
 
 from chorale.training.keyed import normal
 
+pytestmark = pytest.mark.unit
 _CPU = torch.device("cpu")
 
 

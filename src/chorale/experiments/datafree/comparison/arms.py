@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 from chorale.core.config import Config
 from chorale.core.errors import InputError
 from chorale.experiments.datafree.config import DatafreeConfig
+from chorale.experiments.datafree.config.method import InterpolationConfig
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 NOISE, REAL, DAFL, DFAD, ZSKT, DFQ = "noise", "real", "dafl", "dfad", "zskt", "dfq"
 AR, VI, BOTH, L2, UNMIXED = "dfad-ar", "dfad-vi", "dfad-ar-vi", "dfad-l2", "dfad-unmixed"
-_ZSKT_STUDENT_STEPS = 10
 
 
 class Arm(NamedTuple):
@@ -42,12 +42,10 @@ def all_arms() -> dict[str, Arm]:
         ZSKT: Arm("ZSKT", _zskt),
         DFQ: Arm("DFQ", lambda config: _method(config, kind="dfq")),
         AR: Arm("DFAD + AR", lambda config: _dfad(config, activation=config.method.activation)),
-        VI: Arm("DFAD + VI", lambda config: _dfad(config, interpolation=config.method.interpolation)),
+        VI: Arm("DFAD + VI", lambda config: _dfad(config, interpolation=_mixed(config))),
         BOTH: Arm(
             "DFAD + AR + VI",
-            lambda config: _dfad(
-                config, activation=config.method.activation, interpolation=config.method.interpolation
-            ),
+            lambda config: _dfad(config, activation=config.method.activation, interpolation=_mixed(config)),
         ),
         L2: Arm(
             "DFAD + L2 (control of AR)",
@@ -83,7 +81,7 @@ def arm_config(config: DatafreeConfig, name: str, seed: int) -> DatafreeConfig:
         name: Of the arm.
         seed: Of first weights and every draw; not of the teacher.
     """
-    return changed(all_arms()[name].configure(config), mode="distil", seed=seed)
+    return changed(all_arms()[name].configure(config), seed=seed)
 
 
 def changed(config: ConfigT, **values: object) -> ConfigT:
@@ -98,12 +96,18 @@ def _method(config: DatafreeConfig, **values: Any) -> DatafreeConfig:
         "activation": changed(config.method.activation, weight=0.0, generator_weight=0.0),
         "interpolation": changed(config.method.interpolation, kind="none"),
     }
-    return changed(config, method=changed(config.method, **{**plain, **values}))
+    return changed(config, mode="distil", method=changed(config.method, **{**plain, **values}))
 
 
 def _dfad(config: DatafreeConfig, **values: Any) -> DatafreeConfig:
     return _method(config, kind="dfad", **values)
 
 
+def _mixed(config: DatafreeConfig) -> InterpolationConfig:
+    return changed(config.method.interpolation, kind="mixed")
+
+
 def _zskt(config: DatafreeConfig) -> DatafreeConfig:
-    return _method(changed(config, student=changed(config.student, steps=_ZSKT_STUDENT_STEPS)), kind="zskt")
+    return _method(
+        changed(config, student=changed(config.student, steps=config.comparison.zskt_student_steps)), kind="zskt"
+    )

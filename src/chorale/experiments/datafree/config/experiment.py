@@ -33,6 +33,8 @@ class ComparisonConfig(Config):
     """Names of arms; all if not given."""
     seeds: tuple[int, ...] = tuple(range(10))
     """Of each arm: of the student's first weights, the generator's, and every draw."""
+    zskt_student_steps: int = Field(10, ge=1)
+    """Student steps on each batch of ZSKT, which its published code has ten of; they cost no queries, but time."""
     confidence: float = Field(0.95, gt=0, lt=1)
     """Of the intervals."""
 
@@ -76,6 +78,10 @@ class DatafreeConfig(ExperimentConfig):
                 "backend.zero_stage: 3 takes the student apart, through which the generator's gradients must flow; "
                 "choose 0 to 2"
             )
+        if self.backend.kind == "deepspeed" and self.collapse.action == "restart":
+            raise ValueError("collapse.action: DeepSpeed cannot let a generator begin anew; choose stop or ignore")
+        if self.mode == "comparison" and not self.method.activation.weight:
+            raise ValueError("method.activation.weight: a comparison needs it above 0, for the arms that have it")
         if self.schedule.batch % (2 * self.backend.world_size):
             raise ValueError(
                 f"schedule.batch {self.schedule.batch} does not go round {self.backend.world_size} ranks in pairs"

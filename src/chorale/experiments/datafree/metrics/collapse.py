@@ -77,7 +77,8 @@ def label_entropy(histogram: Tensor) -> float:
     if not total:
         raise ValueError("no images were counted")
     shares = histogram[histogram > 0].double() / total
-    return float(-(shares * shares.log2()).sum()) / math.log2(len(histogram))
+    # Of one class alone the sum is 0, and minus 0 would be shown as such.
+    return abs(float((shares * shares.log2()).sum())) / math.log2(len(histogram))
 
 
 def is_collapsed(found: Figures, thresholds: Thresholds) -> bool:

@@ -8,7 +8,10 @@ from typing import Final
 
 from chorale.core.errors import InputError
 
-CLASSIFIERS: Final = ("lenet5", "lenet5-half", "resnet8", "resnet8-half", "resnet18", "resnet34", "mlp", "mlp-half")
+CLASSIFIERS: Final = (
+    *("lenet5", "lenet5-half", "resnet8", "resnet8-half", "resnet14-coarse", "resnet8-coarse"),
+    *("resnet18", "resnet34", "mlp", "mlp-half"),
+)
 GENERATORS: Final = ("dfad", "mlp")
 
 

@@ -29,6 +29,8 @@ _BUILDERS: Final[dict[str, Callable[[ImageShape, int], nn.Module]]] = {
     "lenet5-half": partial(LeNet5, widths=HALF_WIDTHS),
     "resnet8": partial(ResNet, blocks=(1, 1, 1), widths=(16, 32, 64)),
     "resnet8-half": partial(ResNet, blocks=(1, 1, 1), widths=(8, 16, 32)),
+    "resnet14-coarse": partial(ResNet, blocks=(2, 2, 2), widths=(8, 16, 32), stem_stride=2),
+    "resnet8-coarse": partial(ResNet, blocks=(1, 1, 1), widths=(8, 16, 32), stem_stride=2),
     "resnet18": partial(ResNet, blocks=(2, 2, 2, 2), widths=_WIDE),
     "resnet34": partial(ResNet, blocks=(3, 4, 6, 3), widths=_WIDE),
     "mlp": partial(Mlp, width=64, layers=_MLP_LAYERS),

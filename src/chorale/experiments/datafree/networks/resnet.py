@@ -56,11 +56,14 @@ class ResNet(nn.Module):
         classes: Logits.
         blocks: Of each stage; a stage halves height and width, the first does not.
         widths: Channels of each stage.
+        stem_stride: 2 halves height and width at once, which costs a quarter of the time.
     """
 
-    def __init__(self, shape: ImageShape, classes: int, blocks: Sequence[int], widths: Sequence[int]) -> None:
+    def __init__(
+        self, shape: ImageShape, classes: int, blocks: Sequence[int], widths: Sequence[int], stem_stride: int = 1
+    ) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(shape.channels, widths[0], 3, padding=1, bias=False)
+        self.stem = nn.Conv2d(shape.channels, widths[0], 3, stem_stride, padding=1, bias=False)
         self.norm = batch_norm(widths[0])
         inputs, strides = [widths[0], *widths[:-1]], [1] + [2] * (len(widths) - 1)
         sizes = zip(inputs, widths, blocks, strides, strict=True)
