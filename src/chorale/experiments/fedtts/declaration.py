@@ -75,7 +75,7 @@ def _central(config: FedttsConfig) -> Stage:
     return Stage(
         name=TRAIN_STAGE,
         function=f"{_STAGES}.central:train",
-        kind="ranks",
+        kind=config.backend.stage_kind,
         needs=(STORE_STAGE,),
         resources=Resources(nodes=config.backend.nodes, ranks_per_node=config.backend.ranks_per_node),
     )
