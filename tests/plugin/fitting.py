@@ -21,6 +21,8 @@ class FittingConfig(ExperimentConfig):
     steps: int = Field(100, ge=1)
     fail_at: int | None = None
     """The step before which the last rank fails; -1 for before it has made its engine."""
+    own_draws: bool = True
+    """Whether each rank draws from generators of its own too, so that only as many ranks give the same numbers."""
     step_s: float = Field(0.05, ge=0)
     backend: BackendConfig = BackendConfig(kind="ddp", nodes=2)
     checkpoint: CheckpointConfig = CheckpointConfig(every_steps=10)
@@ -34,7 +36,7 @@ def fit(context: Context, config: FittingConfig) -> Outcome:
     from chorale.training.loop import train
 
     set_threads(1)
-    scenario = Scenario("", backend=config.backend.model_dump(), own_draws=True, step_s=config.step_s)
+    scenario = Scenario("", backend=config.backend.model_dump(), own_draws=config.own_draws, step_s=config.step_s)
     fails = context.ranks.rank == context.ranks.size - 1
     if fails and config.fail_at == -1:
         raise InputError("told to fail early", "do not")
