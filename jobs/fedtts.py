@@ -38,8 +38,8 @@ def main() -> int:
         nodes=options.nodes, ranks_per_node=options.ranks_per_node, gpus=options.gpus or None, minutes=options.minutes
     )
     stages = {
-        # Clients and server are ranks of MPI; central training's ranks are joined by torch.distributed.
-        "train": On(template="mpi" if run.config.mode == "federated" else "multi-node", resources=wished),
+        # The stage's kind chooses the template: mpi for a federation and for Horovod, else multi-node.
+        "train": On(resources=wished),
         "features": On(template="array", resources=Resources(cpus=1, minutes=60)),
         "*": On(template="task", resources=Resources(minutes=60)),
     }

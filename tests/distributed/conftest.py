@@ -13,6 +13,7 @@ from small_training import Scenario, carry_out
 BACKENDS: dict[str, dict[str, Any]] = {
     "ddp": {"kind": "ddp"},
     **{f"zero-{stage}": {"kind": "deepspeed", "zero_stage": stage} for stage in range(4)},
+    "horovod": {"kind": "horovod"},
 }
 LEFT_OUT = ("python", "numpy", "torch", "accumulators")
 INTERRUPTIONS = (1, 4, 7)

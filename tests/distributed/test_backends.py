@@ -13,7 +13,7 @@ from small_training import Scenario
 
 pytestmark = pytest.mark.distributed
 
-BACKENDS = ("ddp", "zero-0", "zero-1", "zero-2", "zero-3")
+BACKENDS = ("ddp", "zero-0", "zero-1", "zero-2", "zero-3", "horovod")
 EXACT = 1e-5
 AFTER_ALL_STEPS = 1e-4
 TIMEOUT_S = 4.0

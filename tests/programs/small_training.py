@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chorale.core.errors import InputError
 from chorale.core.seeds import seed_for
 from chorale.ranks.backends.base import make_engine
-from chorale.ranks.batch_norm import GlobalBatchNorm1d
+from chorale.ranks.batch_norm import GlobalBatchNorm1d, GlobalBatchNorm2d
 from chorale.ranks.config import BackendConfig
 from chorale.ranks.group import Group, SingleProcess, open_group
 from chorale.runs.context import Context
@@ -55,6 +56,7 @@ class Scenario:
         own_draws: Whether each rank also draws from generators of its own, as plain dropout and plain noise do.
         local: Whether the loss is wrongly divided by the slice's size.
         engines: How many networks are trained side by side.
+        images: Whether the network takes the features for an image and convolves it.
         kill: (rank, step): that rank kills itself in that step.
         hang: Likewise, but it stops as SIGSTOP does.
     """
@@ -67,6 +69,7 @@ class Scenario:
     own_draws: bool = False
     local: bool = False
     engines: int = 1
+    images: bool = False
     kill: tuple[int, int] | None = None
     hang: tuple[int, int] | None = None
     log_every: int = 3
@@ -82,6 +85,7 @@ class SmallTask:
         self.scenario, self.group, self.stop, self.stop_at = scenario, group, stop, stop_at
         self.part = slice_of(scenario.batch, group.rank, group.size)
         self.rate = 0.05
+        self.fails_at: int | None = None
         self.gradients: dict[str, Tensor] = {}
         backend = BackendConfig(**scenario.backend)
         self.engines = [
@@ -99,15 +103,7 @@ class SmallTask:
     def _network(self, number: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number)
-            network = nn.Sequential(
-                # A bias before normalisation has no gradient but rounding, which Adam would blow up.
-                nn.Linear(FEATURES, WIDTH, bias=False),
-                GlobalBatchNorm1d(WIDTH),
-                nn.Tanh(),
-                nn.Dropout(0.2 if self.scenario.own_draws else 0.0),
-                SampleDropout(0.3),
-                nn.Linear(WIDTH, CLASSES),
-            )
+            network = _convolutions() if self.scenario.images else _layers(0.2 if self.scenario.own_draws else 0.0)
         place_samples(network, self.part.first)
         return network
 
@@ -158,9 +154,38 @@ class SmallTask:
         self.rate = state.get("rate", self.rate)
 
     def _misbehave(self, step: int) -> None:
+        if step == self.fails_at:
+            raise InputError(f"told to fail before step {step}", "do not")
         for wanted, how in ((self.scenario.kill, signal.SIGKILL), (self.scenario.hang, signal.SIGSTOP)):
             if wanted is not None and tuple(wanted) == (self.group.rank, step):
                 os.kill(os.getpid(), how)
+
+
+def _layers(own_dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        # A bias before normalisation has no gradient but rounding, which Adam would blow up.
+        nn.Linear(FEATURES, WIDTH, bias=False),
+        GlobalBatchNorm1d(WIDTH),
+        nn.Tanh(),
+        nn.Dropout(own_dropout),
+        SampleDropout(0.3),
+        nn.Linear(WIDTH, CLASSES),
+    )
+
+
+def _convolutions() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 2, FEATURES // 2)),
+        nn.Conv2d(1, WIDTH, 3, padding=1, bias=False),
+        GlobalBatchNorm2d(WIDTH),
+        nn.Tanh(),
+        nn.Conv2d(WIDTH, CLASSES, 3, padding=1, bias=False),
+        GlobalBatchNorm2d(CLASSES, affine=False),
+        nn.Tanh(),
+        SampleDropout(0.3),
+        nn.Flatten(),
+        nn.Linear(CLASSES * FEATURES, CLASSES),
+    )
 
 
 def context_of(directory: Path, attempt: int, group: Group, stop: StopFlag) -> Context:
@@ -213,7 +238,7 @@ def main() -> int:
     """Be one rank."""
     scenarios = [Scenario(**tree) for tree in json.loads(Path(sys.argv[1]).read_text())]
     timeout_s = float(os.environ.get("TIMEOUT_S", "60"))
-    group = open_group("ranks", timeout_s)
+    group = open_group("mpi" if os.environ.get("GROUP") == "mpi" else "ranks", timeout_s)
     results = []
     for scenario in scenarios:
         try:

@@ -42,6 +42,9 @@ class ThreadGroup:
     def watched(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def fail(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -50,6 +50,11 @@ def job_of(root: Path) -> str:
     return attempts(root)[-1].job
 
 
+def losses(root: Path) -> list[float]:
+    run = run_below(root)
+    return [event.value for event in read_events(run.events, STAGE, 0) if event.name == "loss0"]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_put_back_and_warned_twice_a_training_on_two_hosts_is_bit_identical(
     config: Path, tmp_path: Path, backend: str
@@ -78,6 +83,19 @@ def test_put_back_and_warned_twice_a_training_on_two_hosts_is_bit_identical(
     assert same_stage == []
     assert one.metrics
     assert one.results[f"{STAGE}/0"] == other.results[f"{STAGE}/0"]
+
+
+def test_horovod_on_two_hosts_trains_as_one_process_does(config: Path, tmp_path: Path) -> None:
+    if find_spec("horovod") is None:
+        pytest.skip("horovod is not installed: run make native")
+    words = (config, "--steps", "20", "--step_s", "0", "--own_draws", "false")
+    two, one = tmp_path / "two", tmp_path / "one"
+    chorale("submit", *words, "--backend.kind", "horovod", "--cluster", "testbed", "--wait", "--where.runs", two)
+    alone = ("--backend.kind", "single", "--backend.nodes", "1", "--where.executor", "in-process")
+    chorale("run", *words, *alone, "--where.runs", one)
+    assert account(run_below(two)).results[f"{STAGE}/0"]["ranks"] == 2
+    assert losses(two) == pytest.approx(losses(one), abs=1e-4)
+    assert len(losses(one)) == 20
 
 
 def test_a_node_that_dies_costs_at_most_the_steps_since_the_last_checkpoint(

@@ -43,7 +43,8 @@ class MissingExtraError(InputError):
     Args:
         package: The distribution that is missing, for example ``mpi4py``.
         extra: The extra of this package that brings it.
+        remedy: How to get it, where pip alone cannot.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed", f"install it with: pip install 'chorale[{extra}]'")
+    def __init__(self, package: str, extra: str, remedy: str = "") -> None:
+        super().__init__(f"{package} is not installed", remedy or f"install it with: pip install 'chorale[{extra}]'")

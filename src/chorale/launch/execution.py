@@ -61,6 +61,7 @@ def execute(
                 _finish(run, claimed, outcome)
         except SupersededError as error:
             _log.warning("%s", error)
+            group.fail()
         except StoppedError as error:
             _log.info("%s", error)
             if claimed is not None:
@@ -72,6 +73,7 @@ def execute(
         except Exception as error:
             if claimed is not None:
                 _fail(claimed, error)
+            group.fail()
             if debug or group.rank != 0:
                 raise
         finally:

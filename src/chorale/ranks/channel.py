@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from chorale.core.errors import MissingExtraError, WorkError
 from chorale.ranks.buffers import Buffers
 from chorale.ranks.environment import host_name
-from chorale.ranks.group import TIMEOUT_S, Group, PeerLostError
+from chorale.ranks.group import TIMEOUT_S, Group, MpiGroup, PeerLostError
 from chorale.ranks.pause import Pause, Spin
 
 Buffer = NDArray[np.uint8]
@@ -122,6 +122,8 @@ class Channel:
             # Of its own, so that no tag is mistaken for one of the group's.
             self._world = MPI.COMM_WORLD.Dup()
             atexit.register(self._leave)
+            if isinstance(group, MpiGroup):
+                group.ended_by_channel = True
 
     def send(self, peer: int, tag: int, buffer: Parts) -> None:
         """Send one buffer; returns when it may be changed again.

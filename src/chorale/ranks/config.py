@@ -7,15 +7,17 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from chorale.core.config import Config
+from chorale.ranks.group import GroupKind
 
-BackendKind = Literal["single", "ddp", "deepspeed"]
+BackendKind = Literal["single", "ddp", "deepspeed", "horovod"]
 
 
 class BackendConfig(Config):
     """The engine that carries out forward, backward and step."""
 
     kind: BackendKind = "single"
-    """``single``: one process; ``ddp``: torch's DistributedDataParallel; ``deepspeed``: DeepSpeed with ZeRO."""
+    """``single``: one process; ``ddp``: torch's DistributedDataParallel; ``deepspeed``: DeepSpeed with ZeRO;
+    ``horovod``: Horovod over MPI."""
     zero_stage: Literal[0, 1, 2, 3] = 2
     """What DeepSpeed splits between ranks: nothing, optimizer state, also gradients, also parameters."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -37,3 +39,8 @@ class BackendConfig(Config):
     def world_size(self) -> int:
         """Processes that the training wishes for; one process alone may carry it out too."""
         return self.nodes * self.ranks_per_node
+
+    @property
+    def stage_kind(self) -> GroupKind:
+        """What must have joined the ranks of a stage that trains so: the ``kind`` to declare it with."""
+        return "mpi" if self.kind == "horovod" else "ranks"

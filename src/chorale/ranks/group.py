@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 from chorale.core.errors import InputError, MissingExtraError, WorkError
 from chorale.ranks.environment import host_name, read_environment
+from chorale.ranks.pause import Pause
 
 T = TypeVar("T")
 GroupKind = Literal["ranks", "mpi"]
 TIMEOUT_S = 300.0
 """Seconds that a rank waits for another before it gives up, unless told otherwise."""
+_MEETING_SLEEP_S = 0.02
 
 
 class PeerLostError(WorkError):
@@ -47,6 +52,9 @@ class Group(Protocol):
         Needed around collectives that others begin: torch's in a backward pass, DeepSpeed's.
         """
 
+    def fail(self) -> None:
+        """Say that this rank has failed and takes part in nothing more, so that no other waits for it for ever."""
+
     def close(self) -> None:
         """Leave the group."""
 
@@ -79,6 +87,9 @@ class SingleProcess:
     def watched(self) -> AbstractContextManager[None]:
         """Return a context that does nothing."""
         return contextlib.nullcontext()
+
+    def fail(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -169,6 +180,9 @@ class TorchGroup:
             remedy = "look into its log; this attempt ends here"
             raise PeerLostError(f"rank {self.rank}: lost {missing}", remedy) from error
 
+    def fail(self) -> None:
+        """Do nothing: whoever waits for this rank finds out when its process ends."""
+
     def close(self) -> None:
         """Leave the group."""
         self._presence.close()
@@ -191,17 +205,27 @@ def _first_line(error: RuntimeError) -> str:
 class MpiGroup:
     """Ranks joined by MPI, through mpi4py.
 
+    MPI's end waits for all ranks, and its collectives for one that never comes, for ever. So the ranks wait for each
+    other at the interpreter's end, and one that has failed does so only for a time and then ends all.
+
+    Args:
+        timeout_s: Seconds that a rank which has failed waits for the others.
+
+    Attributes:
+        ended_by_channel: Whether a :class:`~chorale.ranks.channel.Channel` sees to the ranks' end instead.
+
     Raises:
         MissingExtraError: mpi4py is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         try:
             from mpi4py import MPI
         except ImportError as error:
             raise MissingExtraError("mpi4py", "mpi") from error
         self._world = MPI.COMM_WORLD
         self.rank, self.size = self._world.Get_rank(), self._world.Get_size()
+        self.timeout_s, self.ended_by_channel, self._has_failed = timeout_s, False, False
         expected = read_environment().world_size
         # A library of another family than the launcher's makes every process rank 0 of 1, each doing all the work.
         if self.size != expected:
@@ -209,6 +233,7 @@ class MpiGroup:
                 f"MPI says {self.size} rank(s) where {expected} were started",
                 "the MPI library and Slurm's --mpi do not fit: mpi4py on Open MPI wants --mpi=pmix",
             )
+        atexit.register(self._meet_at_the_end)
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
@@ -236,8 +261,27 @@ class MpiGroup:
         """Return a context that does nothing: MPI ends every process when one dies."""
         return contextlib.nullcontext()
 
+    def fail(self) -> None:
+        """Say that this rank has failed: sums of a training end with an error at once, all else after the time-out."""
+        from chorale.ranks.horovod import leave
+
+        self._has_failed = True
+        leave()
+
     def close(self) -> None:
         """Leave MPI's end to the interpreter's."""
+
+    def _meet_at_the_end(self) -> None:
+        if self.ended_by_channel:
+            return
+        started, pause = time.monotonic(), Pause(_MEETING_SLEEP_S)
+        everybody = self._world.Ibarrier()
+        while not everybody.Test():
+            if self._has_failed and time.monotonic() - started > self.timeout_s:
+                others = f"the other ranks have not come to their end within {self.timeout_s:g} s, and are ended"
+                print(f"rank {self.rank} has failed; {others}", file=sys.stderr, flush=True)
+                self._world.Abort(1)
+            pause.rest()
 
 
 def open_group(kind: GroupKind, timeout_s: float = TIMEOUT_S) -> Group:
@@ -245,8 +289,9 @@ def open_group(kind: GroupKind, timeout_s: float = TIMEOUT_S) -> Group:
 
     Args:
         kind: What joins them.
-        timeout_s: Seconds that a rank of ``ranks`` waits for another before it gives up.
+        timeout_s: Seconds that a rank of ``ranks`` waits for another before it gives up, and one of ``mpi`` that has
+            failed for all others.
     """
     if read_environment().world_size == 1:
         return SingleProcess()
-    return TorchGroup(timeout_s) if kind == "ranks" else MpiGroup()
+    return TorchGroup(timeout_s) if kind == "ranks" else MpiGroup(timeout_s)

@@ -32,10 +32,12 @@ def mpiexec(ranks: int) -> list[str]:
 
 
 def mpi_environment() -> dict[str, str]:
-    """Return the environment for ``mpiexec``: one thread a rank unless the user has said otherwise.
+    """Return the environment for ``mpiexec``: one thread a rank, and waits that yield, unless the user says otherwise.
 
     Open MPI refuses to work for root unless told, as in a container.
     """
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if os.getuid() == 0 else {}
+    # Ranks, and Horovod's threads beside them, may be more than cores: who waits gives way to who works.
+    chosen = {"OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
     # Copies between processes by this call are forbidden in many containers; the other way is as good.
-    return {"OMP_NUM_THREADS": "1", **os.environ, **root, "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+    return {**chosen, **os.environ, **root, "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}

@@ -1,13 +1,14 @@
-"""A sum of tensors over the ranks that train one network together, whichever library joined them."""
+"""A sum of tensors over the ranks that train one network together, whichever library has joined them."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from chorale.ranks import horovod
 
 
 class _SumOverRanks(torch.autograd.Function):
@@ -15,7 +16,9 @@ class _SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        return total_over_ranks(value)
+        total = value.clone(memory_format=torch.contiguous_format)
+        add_over_ranks(total)
+        return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -25,32 +28,32 @@ class _SumOverRanks(torch.autograd.Function):
 def training_ranks() -> int:
     """Return how many ranks train together; 1 where nothing has joined them for that.
 
-    Clients of a federation are joined by MPI and train each for itself: they are not counted.
+    Clients of a federation are joined by MPI alone, and each trains for itself: they are not counted.
     """
-    horovod = _horovod()
-    if horovod is not None:
-        return int(horovod.size())
+    joined = horovod.joined()
+    if joined is not None:
+        return int(joined.size())
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:
-    """Return the sum of ``value`` over ranks, through which gradients flow; on ALL ranks."""
+    """Return the sum of ``value`` over ranks, through which gradients flow; called on ALL ranks.
+
+    Raises:
+        PeerLostError: Another rank has failed; where torch has joined the ranks, see ``Group.watched``.
+    """
     total: Tensor = _SumOverRanks.apply(value)  # type: ignore[no-untyped-call]  # torch gives apply no types
     return total
 
 
-def total_over_ranks(value: Tensor) -> Tensor:
-    """Return the sum of ``value`` over ranks, without gradients; on ALL ranks."""
-    total = value.detach().clone(memory_format=torch.contiguous_format)
-    horovod = _horovod()
-    if horovod is not None:
-        horovod.allreduce_(total, op=horovod.Sum, name="chorale.total")
+def add_over_ranks(value: Tensor) -> None:
+    """Replace ``value``, contiguous and without gradients, by its sum over ranks; called on ALL ranks.
+
+    Raises:
+        PeerLostError: As for :func:`sum_over_ranks`.
+    """
+    joined = horovod.joined()
+    if joined is not None:
+        horovod.add_up(joined, value)
     elif dist.is_initialized():
-        dist.all_reduce(total)
-    return total
-
-
-def _horovod() -> Any:
-    """Return Horovod's module if it has joined the ranks; whoever has not begun with it need not have it installed."""
-    module = sys.modules.get("horovod.torch")
-    return module if module is not None and module.is_initialized() else None
+        dist.all_reduce(value)

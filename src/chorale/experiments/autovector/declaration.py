@@ -42,7 +42,7 @@ def _single_network(config: AutovectorConfig) -> list[Stage]:
     training = Stage(
         name=TRAIN_STAGE,
         function=f"{_STAGES}.network:train",
-        kind="ranks",
+        kind=config.backend.stage_kind,
         needs=(STORE_STAGE,),
         resources=wished,
     )

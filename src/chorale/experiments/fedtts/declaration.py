@@ -1,7 +1,7 @@
 """Which stages a synthesiser has, and in which order. No heavy imports: functions are named by their import paths.
 
-``lists`` -> ``features`` (array) -> ``store`` -> ``train`` (ranks of torch, or of MPI for a federation) -> ``speak``
--> ``summary``. A comparison: ... ``store`` -> ``targets`` (array) and ``arms`` (array) -> ``summary``.
+``lists`` -> ``features`` (array) -> ``store`` -> ``train`` (ranks of torch, or of MPI for a federation and for Horovod)
+-> ``speak`` -> ``summary``. A comparison: ... ``store`` -> ``targets`` (array) and ``arms`` (array) -> ``summary``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _central(config: FedttsConfig) -> Stage:
     return Stage(
         name=TRAIN_STAGE,
         function=f"{_STAGES}.central:train",
-        kind="ranks",
+        kind=config.backend.stage_kind,
         needs=(STORE_STAGE,),
         resources=Resources(nodes=config.backend.nodes, ranks_per_node=config.backend.ranks_per_node),
     )

@@ -141,9 +141,14 @@ def make_engine(
         from chorale.ranks.backends.deepspeed import DeepSpeedEngine
 
         return DeepSpeedEngine(name, network, optimizer, config, group, device)
-    from chorale.ranks.backends.ddp import DdpEngine
     from chorale.ranks.backends.single import SingleEngine
 
     if config.kind == "ddp" and group.size > 1:
+        from chorale.ranks.backends.ddp import DdpEngine
+
         return DdpEngine(name, network, optimizer, config, group, device)
+    if config.kind == "horovod" and group.size > 1:
+        from chorale.ranks.backends.horovod import HorovodEngine
+
+        return HorovodEngine(name, network, optimizer, config, group, device)
     return SingleEngine(name, network, optimizer, config, group, device)
