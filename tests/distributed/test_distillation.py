@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 from ranks import results_of, start_program
-from small_distillation import METHODS, ROUNDS, losses
+from small_distillation import ROUNDS, losses
 
 from conftest import need
 
 pytestmark = pytest.mark.distributed
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "small_distillation.py"
-BACKENDS = {"ddp": {"kind": "ddp"}, "zero-2": {"kind": "deepspeed", "zero_stage": 2}}
+BACKENDS = {
+    "ddp": {"kind": "ddp"},
+    "zero-2": {"kind": "deepspeed", "zero_stage": 2},
+    "horovod": {"kind": "horovod"},
+}
 LARGEST_DIFFERENCE = 1e-4
+METHODS = ("dfad-log", "dfad-ar-vi", "dafl", "dfq", "zskt")
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +28,13 @@ def alone() -> dict[str, list[dict[str, float]]]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_two_ranks_have_the_losses_of_one_process_over_twenty_rounds(
+def test_two_ranks_have_the_losses_of_one_process_over_twenty_steps(
     backend: str, alone: dict[str, list[dict[str, float]]], tmp_path: Path
 ) -> None:
     need(backend)
     scenarios = [{"method": method, "backend": BACKENDS[backend]} for method in METHODS]
-    told: Any = results_of(start_program(PROGRAM, scenarios, tmp_path, size=2), tmp_path)
+    ranks = start_program(PROGRAM, scenarios, tmp_path, size=2, mpi=backend == "horovod")
+    told: Any = results_of(ranks, tmp_path)
     for method, together in zip(METHODS, told, strict=True):
         assert len(together) == len(alone[method]) == ROUNDS + 1
         for ours, theirs in zip(together[:ROUNDS], alone[method][:ROUNDS], strict=True):

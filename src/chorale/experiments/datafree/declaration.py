@@ -1,7 +1,7 @@
 """Which stages a distillation has, and in which order. No heavy imports: functions are named by their import paths.
 
-``teacher`` (ranks) -> ``distil`` (ranks) -> ``summary``. A comparison: ``teacher`` (ranks) -> ``arms`` (array: arms
-times seeds) -> ``summary``.
+``teacher`` (ranks of torch, or of MPI for Horovod) -> ``distil`` (ranks) -> ``summary``. A comparison: ``teacher``
+(ranks) -> ``arms`` (array: arms times seeds) -> ``summary``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def first_stages(config: DatafreeConfig) -> list[Stage]:
 
 def _of_ranks(name: str, function: str, needs: tuple[str, ...], config: DatafreeConfig) -> Stage:
     wished = Resources(nodes=config.backend.nodes, ranks_per_node=config.backend.ranks_per_node)
-    return Stage(name=name, function=function, kind="ranks", needs=needs, resources=wished)
+    return Stage(name=name, function=function, kind=config.backend.stage_kind, needs=needs, resources=wished)
 
 
 def _arms(config: DatafreeConfig) -> Stage:
