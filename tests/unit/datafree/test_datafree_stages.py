@@ -44,6 +44,7 @@ def test_a_run_ends_with_a_student_its_figures_and_a_page(tools, tmp_path):
     assert student["queries"] == 1920 and student["rounds"] == 10 and student["student_updates"] == 50
     assert [step for step, _ in student["curve"]] == [2, 4, 6, 8, 10]
     assert student["final"] == student["curve"][-1][1]
+    assert 0 <= student["agreement"] <= 1 and student["diversity"] > 0
     record = read_json(run.artifacts / TEACHER_RECORD)
     assert record["recipe"]["steps"] == 60 and record["seed"] == 0 and record["accuracy"] > 0.7
     assert record["curve"][-1][1] == record["accuracy"]
@@ -150,6 +151,8 @@ def test_a_comparison_has_a_verdict_for_each_claim_from_paired_seeds(tools, tmp_
     summary = read_json(run.artifacts / "summary.json")
     assert [row["runs"] for row in summary["rows"]] == [2] * 6
     assert len(summary["claims"]) == 3
+    assert all({"agreement", "final", "mean", "best"} <= set(row) for row in summary["rows"])
+    assert "boundary_mismatch" in summary["rows"][3] and "boundary_mismatch" not in summary["rows"][2]
     effect = summary["controls"][0]
     finals = {row["arm"]: [curve[-1][1] for curve in row["curves"]] for row in summary["rows"]}
     differences = [real - noise for real, noise in zip(finals["real"], finals["noise"], strict=True)]

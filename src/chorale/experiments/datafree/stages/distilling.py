@@ -26,6 +26,7 @@ from chorale.training import loop
 from chorale.training.config import LoopConfig
 
 _NETWORK = "network."
+_LAST_EVALUATION = ("agreement", "boundary_mismatch", "diversity", "label_entropy")
 
 
 def distil(context: Context, config: DatafreeConfig) -> Outcome:
@@ -69,12 +70,15 @@ def distilled(context: Context, config: DatafreeConfig, sheets: Path | None, kee
         _save(context, STUDENT_FILE, own)
         if parts.generator is not None:
             _save(context, GENERATOR_FILE, parts.generator.full_state())
-    curve = accuracy_curve(context)
+    # What was logged holds the rounds of earlier attempts too.
+    events = read_events(context.run.events, context.stage.name, context.index)
+    curve = [(event.step, event.value) for event in events if event.name == "accuracy"]
     return {
         **figures(curve),
+        **{event.name: event.value for event in events if event.name in _LAST_EVALUATION},
         "curve": [list(point) for point in curve],
         "queries": rounds * METHODS[config.method.kind].queries(config),
-        "student_updates": rounds * updates_per_round(config),
+        "student_updates": rounds * config.student.steps,
         "rounds": rounds,
         "seconds": round(trained.seconds, 3),
         "cpu_s": round(time.process_time() - began, 1),
@@ -83,17 +87,6 @@ def distilled(context: Context, config: DatafreeConfig, sheets: Path | None, kee
         "parameter_hash": hash_state(student),
         **trained.metrics,
     }
-
-
-def updates_per_round(config: DatafreeConfig) -> int:
-    """Return how many steps of the student a round has."""
-    return config.student.steps
-
-
-def accuracy_curve(context: Context) -> list[tuple[int, float]]:
-    """Return rounds and test accuracies, of earlier attempts too."""
-    events = read_events(context.run.events, context.stage.name, context.index)
-    return [(event.step, event.value) for event in events if event.name == "accuracy"]
 
 
 def figures(curve: list[tuple[int, float]]) -> dict[str, float]:
