@@ -62,3 +62,5 @@ def test_ranks_in_a_collective_of_mpi_that_a_failed_rank_never_joins_are_ended(t
 
 def test_a_rank_that_is_killed_takes_the_others_along(tmp_path: Path) -> None:
     assert carry_out("be_killed", tmp_path) != 0
+    assert (tmp_path / "died").exists()
+    assert not (tmp_path / "found.json").exists()

@@ -93,7 +93,8 @@ def test_horovod_on_two_hosts_trains_as_one_process_does(config: Path, tmp_path:
     chorale("submit", *words, "--backend.kind", "horovod", "--cluster", "testbed", "--wait", "--where.runs", two)
     alone = ("--backend.kind", "single", "--backend.nodes", "1", "--where.executor", "in-process")
     chorale("run", *words, *alone, "--where.runs", one)
-    assert account(run_below(two)).results[f"{STAGE}/0"]["ranks"] == 2
+    (trained,) = run_below(two).items(run_below(two).stages()[STAGE])
+    assert trained.result["ranks"] == 2
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
     assert len(losses(one)) == 20
 
