@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from horovod_program import alone
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.distributed
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "horovod_program.py"
 RANKS = 3
-PATIENCE_S = 60.0
+PATIENCE_S, LAUNCHED_S = 60.0, 240.0
 
 
 def carry_out(scenario: str, folder: Path) -> int:
@@ -62,3 +63,42 @@ def test_ranks_in_a_collective_of_mpi_that_a_failed_rank_never_joins_are_ended(t
 
 def test_a_rank_that_is_killed_takes_the_others_along(tmp_path: Path) -> None:
     assert carry_out("be_killed", tmp_path) != 0
+    assert (tmp_path / "died").exists()
+    assert not (tmp_path / "found.json").exists()
+
+
+def fitted(config: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    """Run the fitting experiment with Horovod; return the exit status and the record of its only attempt."""
+    need("horovod")
+    options = (
+        "--backend.kind",
+        "horovod",
+        "--steps",
+        "6",
+        "--step_s",
+        "0",
+        "--where.runs",
+        str(config.parent / "runs"),
+    )
+    command = [sys.executable, "-m", "chorale", "run", str(config), *options, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LAUNCHED_S, check=False)
+    (path,) = config.parent.glob("runs/fitting/*/stages/fit/000000.1.json")
+    return done.returncode, json.loads(path.read_text())
+
+
+@pytest.fixture
+def config(tmp_path: Path, counting: Path) -> Path:
+    path = tmp_path / "fit.yaml"
+    path.write_text("experiment: fitting\nwhere: {tracking: disabled, retries: 0}\n")
+    return path
+
+
+def test_an_experiment_that_chooses_horovod_gets_the_ranks_of_its_backend(config: Path) -> None:
+    status, record = fitted(config, "--backend.ranks_per_node", "2")
+    assert (status, record["state"], record["result"]["ranks"]) == (0, "done", 2)
+
+
+def test_a_rank_that_fails_in_an_experiment_is_a_lost_peer_for_the_attempt(config: Path) -> None:
+    status, record = fitted(config, "--backend.nodes", "2", "--fail_at", "3")
+    assert (status, record["failure"]) == (1, "lost")
+    assert "another rank has left" in record["message"]

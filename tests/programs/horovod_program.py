@@ -83,7 +83,11 @@ def fail_in_a_step(group: Group) -> None:
 
 
 def be_killed(group: Group) -> None:
-    _train_until(group, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    def die() -> None:
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    _train_until(group, die)
 
 
 def fail_before_joining(group: Group) -> None:

@@ -20,7 +20,7 @@ from small_training import Scenario
 from chorale.ranks.mpiexec import mpi_environment, mpiexec
 
 PROGRAM = Path(__file__).with_name("small_training.py")
-TIME_LIMIT_S = 1500
+TIME_LIMIT_S = 110
 
 
 def need(backend: str) -> None:

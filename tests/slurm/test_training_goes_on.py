@@ -90,10 +90,12 @@ def test_horovod_on_two_hosts_trains_as_one_process_does(config: Path, tmp_path:
         pytest.skip("horovod is not installed: run make native")
     words = (config, "--steps", "20", "--step_s", "0", "--own_draws", "false")
     two, one = tmp_path / "two", tmp_path / "one"
-    chorale("submit", *words, "--backend.kind", "horovod", "--cluster", "testbed", "--wait", "--where.runs", two)
-    alone = ("--backend.kind", "single", "--backend.nodes", "1", "--where.executor", "in-process")
+    horovod = ("--backend.kind", "horovod", "--backend.nodes", "2", "--cluster", "testbed", "--wait")
+    chorale("submit", *words, *horovod, "--where.runs", two)
+    alone = ("--backend.kind", "single", "--where.executor", "in-process")
     chorale("run", *words, *alone, "--where.runs", one)
-    assert account(run_below(two)).results[f"{STAGE}/0"]["ranks"] == 2
+    (trained,) = run_below(two).items(run_below(two).stages()[STAGE])
+    assert trained.result["ranks"] == 2
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
     assert len(losses(one)) == 20
 

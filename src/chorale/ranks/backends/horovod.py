@@ -75,7 +75,7 @@ class HorovodEngine(SingleEngine):
         used = torch.tensor([each.grad is not None for each in parameters], device=self._device)
         message = torch.cat([part.reshape(-1).float() for part in (*parts, used)])
         add_over_ranks(message)
-        *sums, users = message.split([part.numel() for part in (*parts, used)])
+        *sums, users = torch.split(message, [part.numel() for part in (*parts, used)])
         for parameter, gradient, count in zip(parameters, sums, users.tolist(), strict=True):
             parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if count else None
         self._are_whole = True
