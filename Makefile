@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 TORCH ?= $(shell grep -s '^torch==' requirements.lock)
-CONFIG ?= configs/autovector/tiny.yaml configs/fedtts/federated-tiny.yaml
+CONFIG ?= configs/autovector/tiny.yaml configs/fedtts/federated-tiny.yaml configs/datafree/tiny.yaml
 
 BIN := .venv/bin
 READY := .venv/.ready
