@@ -62,7 +62,8 @@ def test_put_back_and_warned_twice_a_training_on_two_hosts_is_bit_identical(
     if backend == "zero-2" and find_spec("deepspeed") is None:
         pytest.skip("deepspeed is not installed: run make native")
     kind, zero_stage = BACKENDS[backend]
-    words = (config, "--cluster", "testbed", "--backend.kind", kind, "--backend.zero_stage", zero_stage)
+    backend_words = ("--backend.kind", kind, "--backend.zero_stage", zero_stage, "--backend.nodes", "2")
+    words = (config, "--cluster", "testbed", *backend_words)
     calm, wild = tmp_path / "calm", tmp_path / "wild"
     chorale("submit", *words, "--wait", "--where.runs", calm)
     chorale("submit", *words, "--where.runs", wild)
@@ -83,6 +84,8 @@ def test_put_back_and_warned_twice_a_training_on_two_hosts_is_bit_identical(
     assert same_stage == []
     assert one.metrics
     assert one.results[f"{STAGE}/0"] == other.results[f"{STAGE}/0"]
+    (trained,) = run_below(wild).items(run_below(wild).stages()[STAGE])
+    assert trained.result["ranks"] == 2
 
 
 def test_horovod_on_two_hosts_trains_as_one_process_does(config: Path, tmp_path: Path) -> None:
