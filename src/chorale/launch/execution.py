@@ -59,6 +59,8 @@ def execute(
             group.barrier()
             if claimed is not None:
                 _finish(run, claimed, outcome)
+            # The others read how the item stands, which rank 0 has to have written.
+            group.barrier()
         except SupersededError as error:
             _log.warning("%s", error)
             group.fail()
