@@ -165,6 +165,7 @@ def test_a_network_without_taps_is_refused_where_pre_activations_are_compared():
         ({"moons": {}}, "exactly one of them was expected"),
         ({"backend": {"kind": "deepspeed", "zero_stage": 3}}, "3 takes the student apart"),
         ({"schedule": {"batch": 6}, "backend": {"kind": "ddp", "nodes": 2}}, "does not go round 2 ranks in pairs"),
+        ({"method": {"activation": {"generator_weight": 1.0}}}, "without weight nothing trains the connectors"),
         ({"method": {"kind": "dafl", "activation": {"weight": 1.0}}}, "are of kind dfad"),
         (
             {"backend": {"kind": "deepspeed"}, "collapse": {"action": "restart"}},

@@ -24,6 +24,8 @@ class MoonsConfig(Config):
     """Points for evaluation."""
     noise: float = Field(0.1, ge=0)
     """Standard deviation of the points about the half circles, whose radius is 1."""
+    seed: int = Field(0, ge=0)
+    """Of the points, apart from the run's: arms and seeds of a comparison share their data."""
 
 
 class ComparisonConfig(Config):

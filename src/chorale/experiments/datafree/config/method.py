@@ -24,6 +24,14 @@ class ActivationConfig(Config):
     generator_weight: float = Field(0.0, ge=0)
     """Of minus the regularizer in the generator's loss; 0, the abstract's wording, leaves it to the student."""
 
+    @model_validator(mode="after")
+    def _of_the_student_first(self) -> ActivationConfig:
+        if self.generator_weight and not self.weight:
+            raise ValueError(
+                "activation.generator_weight: without weight nothing trains the connectors it looks through"
+            )
+        return self
+
 
 class InterpolationConfig(Config):
     """Virtual interpolation. The paper's equation is not known; ours is after mixup (Zhang et al. 2018)."""

@@ -77,8 +77,8 @@ class ImageData:
             moons = config.moons
             if moons is None:
                 raise ValueError("neither images nor moons")
-            train = two_moons(moons.train, moons.noise, config.seed, "train")
-            test = two_moons(moons.test, moons.noise, config.seed, "test")
+            train = two_moons(moons.train, moons.noise, moons.seed, "train")
+            test = two_moons(moons.test, moons.noise, moons.seed, "test")
             return cls(LabelledImages(*train), LabelledImages(*test), MOON_NAMES)
         corpus = read_images(config.corpus, cache)
         return cls(LabelledImages(*corpus.train), LabelledImages(*corpus.test), corpus.classes)
