@@ -14,7 +14,7 @@ from chorale.core.seeds import seed_for
 from chorale.experiments.datafree.building import Parts
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.corpus.data import ImageData
-from chorale.experiments.datafree.evaluation import evaluating, measured_accuracy, measured_agreement, measured_mismatch
+from chorale.experiments.datafree.evaluation import evaluating, measured_mismatch, measured_shares
 from chorale.experiments.datafree.methods.choice import make_method, rounds_of
 from chorale.experiments.datafree.metrics.collapse import Figures, Thresholds, figures, is_collapsed, label_histogram
 from chorale.experiments.datafree.sheets import write_sheet
@@ -76,10 +76,8 @@ class DistillationTask:
             WorkError: The generator has collapsed, and that is to end the training.
         """
         student, teacher, data = self._players.student_network, self._players.teacher, self._data
-        found = {
-            "accuracy": measured_accuracy(student, data, self._group, self._device),
-            "agreement": measured_agreement(student, teacher, data, self._group, self._device),
-        }
+        shares = measured_shares(student, teacher, data, self._group, self._device)
+        found = {"accuracy": shares.accuracy, "agreement": shares.agreement}
         if self._parts.neurons_correspond:
             found["boundary_mismatch"] = measured_mismatch(self._players, data, self._group, self._device)
         if self._parts.generator is not None:

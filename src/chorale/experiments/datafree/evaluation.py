@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from chorale.experiments.datafree.corpus.data import ImageData
+from chorale.experiments.datafree.metrics.accuracy import count
 from chorale.experiments.datafree.metrics.boundaries import boundary_mismatch
 from chorale.experiments.datafree.players import Players
 from chorale.ranks.group import Group
@@ -16,26 +18,41 @@ from chorale.training.task import slice_of
 _BATCH = 500
 
 
+class Shares(NamedTuple):
+    """Of the test images.
+
+    Attributes:
+        accuracy: Share that a network labels rightly.
+        agreement: Share that it labels as its teacher does, rightly or not.
+    """
+
+    accuracy: float
+    agreement: float
+
+
 def measured_accuracy(network: nn.Module, data: ImageData, group: Group, device: torch.device) -> float:
     """Return the share of test images that ``network`` labels rightly; called on ALL ranks."""
-    right = 0
+    return _measured(network, None, data, group, device).accuracy
+
+
+def measured_shares(
+    network: nn.Module, teacher: nn.Module, data: ImageData, group: Group, device: torch.device
+) -> Shares:
+    """Return what a student has learnt; called on ALL ranks."""
+    return _measured(network, teacher, data, group, device)
+
+
+def _measured(
+    network: nn.Module, teacher: nn.Module | None, data: ImageData, group: Group, device: torch.device
+) -> Shares:
+    right = agreeing = 0
     with evaluating(network), torch.no_grad():
         for images, labels in evaluation_batches(data, group, device):
-            right += int((network(images).argmax(dim=1) == labels).sum())
-    (total,) = group.total([float(right)])
-    return total / len(data.test.labels)
-
-
-def measured_agreement(
-    network: nn.Module, teacher: nn.Module, data: ImageData, group: Group, device: torch.device
-) -> float:
-    """Return the share of test images that both label alike, rightly or not; called on ALL ranks."""
-    alike = 0
-    with evaluating(network), torch.no_grad():
-        for images, _ in evaluation_batches(data, group, device):
-            alike += int((network(images).argmax(dim=1) == teacher(images).argmax(dim=1)).sum())
-    (total,) = group.total([float(alike)])
-    return total / len(data.test.labels)
+            logits = network(images)
+            counts = count(logits, logits if teacher is None else teacher(images), labels)
+            right, agreeing = right + counts.right, agreeing + counts.agreeing
+    totals = group.total([float(right), float(agreeing)])
+    return Shares(*(total / len(data.test.labels) for total in totals))
 
 
 def measured_mismatch(players: Players, data: ImageData, group: Group, device: torch.device) -> float:
