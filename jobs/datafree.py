@@ -36,9 +36,7 @@ def main() -> int:
 
     run = open_run(options.config, overrides)
     gpus = options.gpus or None
-    ranks = Resources(
-        nodes=options.nodes, ranks_per_node=options.ranks_per_node, gpus=gpus, minutes=options.minutes
-    )
+    ranks = Resources(nodes=options.nodes, ranks_per_node=options.ranks_per_node, gpus=gpus, minutes=options.minutes)
     stages = {
         # The stage's kind chooses the template: mpi for Horovod, else multi-node.
         "teacher": On(resources=ranks),
