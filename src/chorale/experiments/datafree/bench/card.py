@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Literal
 
 import torch
@@ -37,7 +38,7 @@ def measure_card(work: Work, device: torch.device, rounds: int, repeats: int) ->
         loop.channels_last()
         # Counting is the warm-up too.
         flops = flops_of(loop.round)
-        spent_s = [seconds_of(lambda own=loop: [own.round() for _ in range(rounds)], device) for _ in range(repeats)]
+        spent_s = [seconds_of(partial(_do, loop, rounds), device) for _ in range(repeats)]
         rates = [rounds * flops / seconds for seconds in spent_s]
         found[precision] = {
             "images_per_s": stats([rounds * loop.images_per_round / seconds for seconds in spent_s]),
@@ -45,6 +46,11 @@ def measure_card(work: Work, device: torch.device, rounds: int, repeats: int) ->
             "share": stats([rate / peak for rate in rates]),
         }
     return {"product_flop_per_s": peak, "precisions": found}
+
+
+def _do(loop: Distillation, rounds: int) -> None:
+    for _ in range(rounds):
+        loop.round()
 
 
 def product_rate(device: torch.device, size: int, repeats: int) -> float:
@@ -67,4 +73,4 @@ def flops_of(work: Callable[[], object]) -> int:
     """
     with FlopCounterMode(display=False) as counter:
         work()
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
