@@ -98,7 +98,7 @@ def build_parts(
         generator = make_engine(
             "generator",
             _generator(config, data, 0),
-            lambda parameters: torch.optim.Adam(parameters, lr=config.generator.rate, betas=_ADAM_BETAS),
+            lambda parameters: torch.optim.Adam(parameters, lr=config.generator.rate, betas=_ADAM_BETAS, fused=True),
             config.backend,
             group,
             device,

@@ -59,6 +59,7 @@ class DistillationTask:
         self._players.student.set_rate(self._config.student.rate * factor)
         if self._parts.generator is not None:
             self._parts.generator.set_rate(self._config.generator.rate * factor)
+        self._players.train()
         return self._method.round(step)
 
     def gauges(self, step: int) -> dict[str, float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from chorale.experiments.datafree.bench.datafree_bench import datafree_bench
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.declaration import first_stages
 from chorale.experiments.datafree.results import SUMMARY_STAGE
-from chorale.runs.contract import Claims, Experiment, Stage
+from chorale.runs.contract import Bench, Claims, Experiment, Stage
 from chorale.runs.directory import Run
 from chorale.runs.parts import Part
 
@@ -45,6 +46,10 @@ class Datafree(Experiment[DatafreeConfig]):
         from chorale.experiments.datafree.reporting.parts import report_parts
 
         return report_parts(run, config)
+
+    def benches(self) -> Sequence[Bench]:
+        """Return the bench of images per second."""
+        return (datafree_bench(),)
 
     def claims(self) -> Claims:
         """Return the comparison that tests the abstract's claims."""
