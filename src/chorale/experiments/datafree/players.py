@@ -115,12 +115,13 @@ class Players:
 
     def generated(self, *key: str | int) -> Tensor:
         """Return this rank's generated images; gradients flow to the generator unless that is switched off."""
-        images: Tensor = self.generator.module(self.noise((self._latent,), *key))
+        with self.generator.autocast():
+            images: Tensor = self.generator.module(self.noise((self._latent,), *key))
         return images
 
     def ask(self, images: Tensor, with_taps: bool = False) -> Answer:
         """Return what the teacher says; gradients flow to the images, never to the teacher."""
-        with Tapped(self.teacher, self._teacher_taps if with_taps else ()) as tapped:
+        with Tapped(self.teacher, self._teacher_taps if with_taps else ()) as tapped, self.student.autocast():
             logits = self.teacher(images).float()
         return Answer(logits, list(tapped.outputs))
 
