@@ -24,9 +24,21 @@ class DdpEngine(SingleEngine):
             # torch 2.13 has a new name for ``broadcast_buffers``, which 2.11 does not know.
             warnings.simplefilter("ignore", FutureWarning)
             parallel = DistributedDataParallel(self.network, device_ids=own_gpu, broadcast_buffers=False)
+        _keep_layout(parallel)
         # torch reads a hook's annotations and stumbles over those of this module, which are strings.
         parallel.register_comm_hook(None, lambda state, bucket: _sum_over_ranks(bucket))
         self.module = parallel
+
+
+def _keep_layout(parallel: DistributedDataParallel) -> None:
+    """Settle now where each gradient lies in its message.
+
+    DDP would settle it after its first step, by the order in which gradients came. A training that goes on from a
+    checkpoint would then do its first step in another layout than one that was never interrupted; and from three ranks
+    on, in which order ranks are added depends on the place in the message, so that the last bits would differ.
+    """
+    parallel.reducer._push_all_rebuilt_params()
+    parallel.reducer._rebuild_buckets()
 
 
 def _sum_over_ranks(bucket: Any) -> torch.futures.Future[Tensor]:
