@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ranks import results_of, start_program
+from ranks import need, results_of, start_program
 from small_distillation import ROUNDS, losses
-
-from conftest import need
 
 pytestmark = pytest.mark.distributed
 
