@@ -15,7 +15,7 @@ from chorale.ranks.batch_norm import GlobalBatchNorm1d, GlobalBatchNorm2d
 
 pytestmark = pytest.mark.unit
 CIFAR, MNIST, PLANE = ImageShape(3, 32, 32), ImageShape(1, 28, 28), ImageShape(2, 1, 1)
-SMALL = ("lenet5", "lenet5-half", "resnet8", "resnet8-half")
+SMALL = ("lenet5", "lenet5-half", "resnet8", "resnet8-half", "resnet14-coarse", "resnet8-coarse")
 
 
 def parameters(network):
@@ -44,8 +44,12 @@ def test_a_perceptron_takes_points_of_the_plane(name):
 
 def test_every_name_is_built_by_the_registry():
     shapes = {name: PLANE if "mlp" in name else CIFAR for name in CLASSIFIERS}
-    networks = [build_classifier(name, shape, 10, seed=0) for name, shape in shapes.items()]
-    assert len({parameters(network) for network in networks}) == len(CLASSIFIERS)
+    networks = {name: build_classifier(name, shape, 10, seed=0) for name, shape in shapes.items()}
+    sizes = {
+        (parameters(network), tuple(tap_shapes(network, network.taps, shapes[name])))
+        for name, network in networks.items()
+    }
+    assert len(sizes) == len(CLASSIFIERS)
     for name in GENERATORS:
         assert build_generator(name, MNIST, 7, seed=0, width=8)(torch.randn(2, 7)).shape == (2, *MNIST)
 
@@ -90,6 +94,8 @@ TAP_SHAPES = {
     ("lenet5-half", CIFAR): [(3, 28, 28), (8, 10, 10), (60, 1, 1)],
     ("resnet8", MNIST): [(16, 28, 28), (32, 14, 14), (64, 7, 7)],
     ("resnet8-half", CIFAR): [(8, 32, 32), (16, 16, 16), (32, 8, 8)],
+    ("resnet14-coarse", MNIST): [(8, 14, 14), (16, 7, 7), (32, 4, 4)],
+    ("resnet8-coarse", MNIST): [(8, 14, 14), (16, 7, 7), (32, 4, 4)],
     ("resnet18", CIFAR): [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)],
     ("resnet34", CIFAR): [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)],
     ("mlp", PLANE): [(64,), (64,), (64,)],
