@@ -13,6 +13,21 @@ CAUTION = (
     "and says little about the paper's own. The paper's equations are not known to us: regularizer and interpolation "
     "are our reading of its abstract."
 )
+SHOWN_SHARES = ("final", "mean", "best", "agreement", "boundary_mismatch")
+SHOWN_COSTS = ("queries", "student_updates", "cpu_s")
+ARM_COLUMNS = (
+    "arm",
+    "runs",
+    "final, %",
+    "mean, %",
+    "best, %",
+    "agreement, %",
+    "mismatch, %",
+    "queries",
+    "updates",
+    "s",
+)
+"""Of the table of arms: what it shows, under which names."""
 
 
 def render(result: Any) -> str:
@@ -83,28 +98,16 @@ def _effect_row(effect: Json) -> Sequence[str]:
 
 
 def _arms(result: Json) -> str:
-    columns = (
-        "arm",
-        "runs",
-        "final, %",
-        "mean, %",
-        "best, %",
-        "agreement, %",
-        "mismatch, %",
-        "queries",
-        "updates",
-        "s",
-    )
     rows = [
         (
             row["label"],
             str(row["runs"]),
-            *(share_of(row, figure) for figure in ("final", "mean", "best", "agreement", "boundary_mismatch")),
-            *("–" if row[cost] is None else f"{row[cost]:,.0f}" for cost in ("queries", "student_updates", "cpu_s")),
+            *(share_of(row, figure) for figure in SHOWN_SHARES),
+            *("–" if row[cost] is None else f"{row[cost]:,.0f}" for cost in SHOWN_COSTS),
         )
         for row in result["rows"]
     ]
-    return _table(columns, rows)
+    return _table(ARM_COLUMNS, rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

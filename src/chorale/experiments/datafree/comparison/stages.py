@@ -11,6 +11,7 @@ from chorale.core.intervals import t_interval
 from chorale.core.verdicts import Comparison, Effect, judge, together
 from chorale.experiments.datafree.comparison.arms import arm_config, arms_of
 from chorale.experiments.datafree.comparison.claims import claims, controls
+from chorale.experiments.datafree.comparison.markdown import SHOWN_SHARES
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.results import ARMS_STAGE, SUMMARY_FILE, TEACHER_STAGE, sheets_folder
 from chorale.experiments.datafree.stages.distilling import distilled
@@ -19,7 +20,6 @@ from chorale.runs.context import Context
 from chorale.runs.contract import Outcome
 from chorale.runs.items import State
 
-FIGURES = ("final", "mean", "best", "agreement", "boundary_mismatch")
 COSTS = ("queries", "student_updates", "seconds", "cpu_s", "memory_gib")
 Json = Mapping[str, Any]
 
@@ -79,7 +79,7 @@ def compare(context: Context, config: DatafreeConfig) -> Outcome:
 
 def _row(arm: str, label: str, found: Sequence[Json], confidence: float) -> dict[str, Any]:
     row: dict[str, Any] = {"arm": arm, "label": label, "runs": len(found)}
-    for figure in FIGURES:
+    for figure in SHOWN_SHARES:
         values = [one[figure] for one in found if one.get(figure) is not None]
         if values:
             interval = t_interval(values, confidence)

@@ -9,7 +9,16 @@ from typing import Any
 from chorale.core import files
 from chorale.core.wording import Json, effect_of, interval_of
 from chorale.experiments.datafree.comparison.arms import arms_of
-from chorale.experiments.datafree.comparison.markdown import CAUTION, in_points, rule, setting, share_of
+from chorale.experiments.datafree.comparison.markdown import (
+    ARM_COLUMNS,
+    CAUTION,
+    SHOWN_COSTS,
+    SHOWN_SHARES,
+    in_points,
+    rule,
+    setting,
+    share_of,
+)
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.reporting.parts import caution
 from chorale.experiments.datafree.results import ARMS_STAGE, SUMMARY_FILE, sheets_folder
@@ -58,28 +67,18 @@ def _effects(summary: Json) -> Iterator[Table]:
 
 
 def _arms(summary: Json) -> Table:
-    columns = (
-        "arm",
-        "runs",
-        "final, %",
-        "mean, %",
-        "best, %",
-        "agreement, %",
-        "mismatch, %",
-        "queries",
-        "updates",
-        "s",
-    )
     rows: list[list[Any]] = [
         [
             row["label"],
             row["runs"],
-            *(share_of(row, figure) for figure in ("final", "mean", "best", "agreement", "boundary_mismatch")),
-            *(row[cost] and round(row[cost]) for cost in ("queries", "student_updates", "cpu_s")),
+            *(share_of(row, figure) for figure in SHOWN_SHARES),
+            *(row[cost] and round(row[cost]) for cost in SHOWN_COSTS),
         ]
         for row in summary["rows"]
     ]
-    return Table("Arms", columns, rows, "Means over seeds, intervals in brackets. The best is chosen on test images.")
+    return Table(
+        "Arms", ARM_COLUMNS, rows, "Means over seeds, intervals in brackets. The best is chosen on test images."
+    )
 
 
 def _curves(summary: Json) -> Plot:
