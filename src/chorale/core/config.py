@@ -101,6 +101,16 @@ def load(model: type[ModelT], path: Path, overrides: Sequence[str] = ()) -> Mode
     return validate(model, with_overrides(read_tree(path), overrides))
 
 
+def changed(config: ModelT, **values: object) -> ModelT:
+    """Return a configuration with other values, checked like any other.
+
+    Raises:
+        ValueError: The values are wrong, or do not fit the others.
+    """
+    model = type(config)
+    return model.model_validate({**{name: getattr(config, name) for name in model.model_fields}, **values})
+
+
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield every key of a model and of the models nested in it, as ``search.population``."""
     for name, field in model.model_fields.items():

@@ -22,6 +22,9 @@ class BackendConfig(Config):
     """What DeepSpeed splits between ranks: nothing, optimizer state, also gradients, also parameters."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """``bf16`` computes under autocast; parameters, optimizer and sums over ranks stay fp32."""
+    channels_last: bool = False
+    """Convolutions over images keep channels last in memory, as a GPU's matrix units take them; on any device they then
+    round differently. Not with ``deepspeed``, which lays parameters end to end."""
     clip_norm: float | None = Field(None, gt=0)
     """Largest global L2 norm of the gradients; not clipped if not given."""
     nodes: int = Field(1, ge=1)
@@ -30,9 +33,11 @@ class BackendConfig(Config):
     """Processes per host, one per GPU where there are GPUs."""
 
     @model_validator(mode="after")
-    def _one_process_if_single(self) -> BackendConfig:
+    def _fits(self) -> BackendConfig:
         if self.kind == "single" and self.world_size > 1:
             raise ValueError(f"kind: single is one process, and {self.world_size} are wished for; choose ddp")
+        if self.kind == "deepspeed" and self.channels_last:
+            raise ValueError("channels_last: DeepSpeed lays parameters end to end; choose ddp, or set it to false")
         return self
 
     @property

@@ -158,10 +158,11 @@ def test_a_table_of_a_cpu_says_that_the_gpu_is_not_measured_and_of_a_gpu_its_sha
 
 
 def test_in_bf16_with_channels_last_the_first_rounds_loss_of_the_student_is_that_of_fp32_but_for_rounding() -> None:
-    loop = Distillation(SMALL, CPU, "bf16")
-    loop.channels_last()
-    weight = next(module for module in loop.parts.players.teacher.modules() if isinstance(module, nn.Conv2d)).weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)
+    loop = Distillation(SMALL, CPU, "bf16", channels_last=True)
+    players = loop.parts.players
+    for network in (players.teacher, players.student.network, players.generator.network):
+        weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
+        assert weights and all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
     rounded, exact = loop.round()[0], Distillation(SMALL, CPU).round()[0]
     assert rounded != exact
     assert rounded == pytest.approx(exact, rel=0.05)

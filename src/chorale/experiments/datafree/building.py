@@ -16,7 +16,7 @@ from chorale.experiments.datafree.networks.registry import build_classifier, bui
 from chorale.experiments.datafree.networks.taps import require_same_places, require_taps, tap_shapes, taps_of
 from chorale.experiments.datafree.players import Players
 from chorale.experiments.datafree.student import StudentModel, student_optimizer
-from chorale.ranks.backends.base import Engine, make_engine
+from chorale.ranks.backends.base import Engine, make_engine, placed
 from chorale.ranks.group import Group
 from chorale.training.task import slice_of
 
@@ -104,7 +104,7 @@ def build_parts(
             device,
         )
     players = Players(
-        teacher,
+        placed(teacher, config.backend, device),
         teacher_taps,
         student,
         student_taps,

@@ -41,7 +41,7 @@ class Players:
         group: The ranks.
 
     Args:
-        teacher: Moved to ``device``.
+        teacher: On ``device``, frozen and evaluating.
         teacher_taps: Names of its pre-activations, shallow to deep.
         student: Its engine.
         student_taps: Names of the student's pre-activations.
@@ -66,8 +66,8 @@ class Players:
         group: Group,
         device: torch.device,
     ) -> None:
-        self.teacher = teacher.to(device)
-        self.student, self.part, self.group, self.device = student, part, group, device
+        self.teacher, self.student = teacher, student
+        self.part, self.group, self.device = part, group, device
         self._generator, self._latent, self._seed = generator, latent, seed
         self._teacher_taps, self._student_taps = tuple(teacher_taps), tuple(student_taps)
 

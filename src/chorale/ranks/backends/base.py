@@ -45,7 +45,7 @@ class Engine(ABC):
         self, name: str, network: nn.Module, config: BackendConfig, group: Group, device: torch.device
     ) -> None:
         self.name = name
-        self.network: nn.Module = network.to(device)
+        self.network = placed(network, config, device)
         self.module: nn.Module = self.network
         self._config, self._group, self._device = config, group, device
 
@@ -103,6 +103,19 @@ class Engine(ABC):
     def parameters_hash(self) -> str:
         """Return the SHA-256 of the network's whole state, 64 hexadecimal digits; called on ALL ranks."""
         return hash_state(self.full_state())
+
+
+def placed(network: nn.Module, config: BackendConfig, device: torch.device) -> nn.Module:
+    """Return the network on ``device``, its weights in the configured order in memory.
+
+    Args:
+        network: An engine's, or one that is asked and not trained; changed in place.
+        config: Says which order.
+        device: This rank's.
+    """
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgets this form
+    return network.to(device)
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:

@@ -77,5 +77,6 @@ class HorovodEngine(SingleEngine):
         add_over_ranks(message)
         *sums, users = torch.split(message, [part.numel() for part in (*parts, used)])
         for parameter, gradient, count in zip(parameters, sums, users.tolist(), strict=True):
-            parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if count else None
+            # In the parameter's own order in memory, which a fused optimizer takes for granted.
+            parameter.grad = torch.empty_like(parameter).copy_(gradient.view_as(parameter)) if count else None
         self._are_whole = True

@@ -34,8 +34,7 @@ def measure_card(work: Work, device: torch.device, rounds: int, repeats: int) ->
     peak = product_rate(device, _PRODUCT_SIZE, repeats)
     found: dict[str, Any] = {}
     for precision in _PRECISIONS:
-        loop = Distillation(work, device, precision)
-        loop.channels_last()
+        loop = Distillation(work, device, precision, channels_last=True)
         # Counting is the warm-up too.
         flops = flops_of(loop.round)
         spent_s = [seconds_of(partial(_do, loop, rounds), device) for _ in range(repeats)]

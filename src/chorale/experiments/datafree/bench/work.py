@@ -45,7 +45,7 @@ class Work:
     batch: int
     classes: int = 10
 
-    def config(self, precision: Literal["fp32", "bf16"] = "fp32") -> DatafreeConfig:
+    def config(self, precision: Literal["fp32", "bf16"] = "fp32", channels_last: bool = False) -> DatafreeConfig:
         """Return the configuration of the distillation."""
         return DatafreeConfig(
             teacher=TeacherConfig(network=self.teacher),
@@ -53,7 +53,7 @@ class Work:
             generator=GeneratorConfig(width=self.width, latent=self.latent),
             # The rates stay what they are, as the reference's do.
             schedule=ScheduleConfig(batch=self.batch, queries=_MANY_QUERIES, decay_at=()),
-            backend=BackendConfig(kind="single", precision=precision),
+            backend=BackendConfig(kind="single", precision=precision, channels_last=channels_last),
         )
 
 
@@ -70,6 +70,7 @@ class Distillation:
         work: Networks and batch.
         device: Where it computes.
         precision: Of forward and backward passes.
+        channels_last: Order of the weights in memory.
 
     Attributes:
         parts: Networks and engines.
@@ -77,8 +78,14 @@ class Distillation:
         rounds: Done so far.
     """
 
-    def __init__(self, work: Work, device: torch.device, precision: Literal["fp32", "bf16"] = "fp32") -> None:
-        config, data = work.config(precision), _made_up_data(work)
+    def __init__(
+        self,
+        work: Work,
+        device: torch.device,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        channels_last: bool = False,
+    ) -> None:
+        config, data = work.config(precision, channels_last), _made_up_data(work)
         teacher = build_classifier(work.teacher, work.shape, work.classes, seed=0).requires_grad_(False).eval()
         self.parts: Parts = build_parts(teacher, data, config, SingleProcess(), device)
         self._task = DistillationTask(self.parts, data, config, SingleProcess(), device)
@@ -90,12 +97,6 @@ class Distillation:
         losses = self._task.step(self.rounds)
         self.rounds += 1
         return losses["student/disagreement"], losses["generator/minus_disagreement"]
-
-    def channels_last(self) -> None:
-        """Let the weights of convolutions lie in memory with the channels last, as a GPU's matrix units take them."""
-        players = self.parts.players
-        for network in (players.teacher, players.student.network, players.generator.network):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgets this form
 
 
 class Loops(NamedTuple):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from chorale.core.config import Config
+from chorale.core.config import changed
 from chorale.core.errors import InputError
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.config.method import InterpolationConfig
 
-ConfigT = TypeVar("ConfigT", bound=Config)
 NOISE, REAL, DAFL, DFAD, ZSKT, DFQ = "noise", "real", "dafl", "dfad", "zskt", "dfq"
 AR, VI, BOTH, L2, UNMIXED = "dfad-ar", "dfad-vi", "dfad-ar-vi", "dfad-l2", "dfad-unmixed"
 
@@ -82,12 +81,6 @@ def arm_config(config: DatafreeConfig, name: str, seed: int) -> DatafreeConfig:
         seed: Of first weights and every draw; not of the teacher.
     """
     return changed(all_arms()[name].configure(config), seed=seed)
-
-
-def changed(config: ConfigT, **values: object) -> ConfigT:
-    """Return a configuration with other values, checked like any other."""
-    model = type(config)
-    return model.model_validate({**{name: getattr(config, name) for name in model.model_fields}, **values})
 
 
 def _method(config: DatafreeConfig, **values: Any) -> DatafreeConfig:

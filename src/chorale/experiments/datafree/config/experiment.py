@@ -66,6 +66,9 @@ class DatafreeConfig(ExperimentConfig):
     """What happens where the generator makes one image only."""
     comparison: ComparisonConfig = ComparisonConfig()
     """The comparison."""
+    trial: int = Field(0, ge=0)
+    """Steps and rounds that throw-away networks do before one distillation's teacher is trained, to say how many hours
+    the run will take; 0 for no forecast. Changes no result."""
     backend: BackendConfig = BackendConfig()
     """How ranks train together; one for the teacher and for the distillation."""
     checkpoint: CheckpointConfig = CheckpointConfig()

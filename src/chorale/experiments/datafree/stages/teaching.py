@@ -9,11 +9,13 @@ import torch
 
 from chorale.core import files
 from chorale.core.errors import InputError, WorkError
+from chorale.core.logs import get_logger
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.corpus.data import ImageData
 from chorale.experiments.datafree.evaluation import measured_accuracy
+from chorale.experiments.datafree.forecast import forecast
 from chorale.experiments.datafree.networks.registry import build_classifier
-from chorale.experiments.datafree.results import TEACHER_FILE, TEACHER_RECORD
+from chorale.experiments.datafree.results import FORECAST_FILE, TEACHER_FILE, TEACHER_RECORD
 from chorale.experiments.datafree.teacher import TeacherTask, load_teacher
 from chorale.ranks.backends.base import hash_state
 from chorale.ranks.device import pick_device, set_threads
@@ -24,6 +26,7 @@ from chorale.training import loop
 from chorale.training.config import LoopConfig
 
 _NETWORK = "network."
+_log = get_logger(__name__)
 
 
 def make_teacher(context: Context, config: DatafreeConfig) -> Outcome:
@@ -36,6 +39,8 @@ def make_teacher(context: Context, config: DatafreeConfig) -> Outcome:
     """
     set_threads(context.where.threads)
     data, device = ImageData.read(config, context.where.cache), pick_device(context.where.device)
+    if config.trial and config.mode == "distil":
+        _foretell(context, config, data)
     found = _given(context, config, data) if config.teacher.weights is not None else _trained(context, config, data)
     teacher = load_teacher(config.teacher, context.artifacts / TEACHER_FILE, data.shape, len(data.classes)).to(device)
     accuracy = measured_accuracy(teacher, data, context.ranks, device)
@@ -59,6 +64,17 @@ def make_teacher(context: Context, config: DatafreeConfig) -> Outcome:
     if context.ranks.rank == 0:
         files.write_json(context.artifacts / TEACHER_RECORD, record)
     return Outcome({key: value for key, value in record.items() if key not in ("recipe", "curve")})
+
+
+def _foretell(context: Context, config: DatafreeConfig, data: ImageData) -> None:
+    path = context.artifacts / FORECAST_FILE
+    # What was said before the run began stays said.
+    if path.exists():
+        return
+    found = forecast(config, data, context.ranks, pick_device(context.where.device))
+    if context.ranks.rank == 0:
+        _log.info("forecast: %s", found.in_words())
+        files.write_json(path, {"words": found.in_words(), "hours": found.hours, **found._asdict()})
 
 
 def _given(context: Context, config: DatafreeConfig, data: ImageData) -> dict[str, Any]:
