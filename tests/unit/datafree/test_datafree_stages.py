@@ -9,7 +9,13 @@ from chorale.core.wording import interval_of
 from chorale.experiments.datafree.comparison.arms import all_arms, arm_config, arms_of
 from chorale.experiments.datafree.comparison.markdown import render
 from chorale.experiments.datafree.experiment import Datafree
-from chorale.experiments.datafree.results import STUDENT_FILE, TEACHER_FILE, TEACHER_RECORD
+from chorale.experiments.datafree.results import (
+    FORECAST_FILE,
+    STUDENT_FILE,
+    TEACHER_FILE,
+    TEACHER_RECORD,
+    networks_folder,
+)
 from chorale.experiments.datafree.stages.distilling import distil
 from chorale.experiments.datafree.stages.teaching import make_teacher
 from chorale.runs.items import State
@@ -55,6 +61,29 @@ def test_a_run_ends_with_a_student_its_figures_and_a_page(tools, tmp_path):
     assert {"teacher's boundary", "student's boundary", "generated"} <= {series.label for series in plane.series}
 
 
+def test_a_forecast_is_said_before_the_teacher_is_trained_and_changes_no_result(tools, tmp_path):
+    plain = tools["carry_out"](tools["begin"](tools["config"](tmp_path / "1")), "teacher", "distil")
+    run = tools["carry_out"](tools["begin"](tools["config"](tmp_path / "2", trial=2)), "teacher", "distil")
+    told = read_json(run.artifacts / FORECAST_FILE)
+    assert told["teacher_steps"] == 60 and told["rounds"] == 10
+    expected = (60 * told["teacher_step_s"] + 10 * told["round_s"]) / 3600
+    assert told["hours"] == pytest.approx(expected) and expected > 0
+    assert "10 rounds" in told["words"]
+    assert not (plain.artifacts / FORECAST_FILE).exists()
+    for stage in ("teacher", "distil"):
+        one, other = (of.items(of.stages()[stage])[0].result for of in (plain, run))
+        assert without_times(one) == without_times(other)
+    assert any("How long" in part.title for part in Datafree().report(run, run.config))
+
+
+def test_where_the_teacher_is_given_the_forecast_is_of_the_distillation_alone(tools, tmp_path):
+    first = tools["carry_out"](tools["begin"](tools["config"](tmp_path / "1")), "teacher")
+    own = tools["config"](tmp_path / "2", teacher={"weights": str(first.artifacts / TEACHER_FILE)}, trial=1)
+    run = tools["carry_out"](tools["begin"](own), "teacher")
+    told = read_json(run.artifacts / FORECAST_FILE)
+    assert told["teacher_steps"] == 0 and told["hours"] == pytest.approx(10 * told["round_s"] / 3600)
+
+
 def test_a_distillation_that_was_stopped_goes_on_and_ends_with_the_same_numbers(tools, tmp_path):
     changes = {"method": {"activation": {"weight": 0.1}, "interpolation": {"kind": "mixed"}}}
     whole = tools["carry_out"](tools["begin"](tools["config"](tmp_path / "1", **changes)), "teacher", "distil")
@@ -65,7 +94,7 @@ def test_a_distillation_that_was_stopped_goes_on_and_ends_with_the_same_numbers(
     expected = whole.items(whole.stages()["distil"])[0].result
     assert without_times(again) == without_times(expected)
     assert '"attempt/first_step": 4' in (run.events / "distil" / "000000.2-0.jsonl").read_text().splitlines()[0]
-    states = [torch.load(one.artifacts / STUDENT_FILE, weights_only=True) for one in (whole, run)]
+    states = [torch.load(networks_folder(one) / STUDENT_FILE, weights_only=True) for one in (whole, run)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
@@ -162,5 +191,15 @@ def test_a_comparison_has_a_verdict_for_each_claim_from_paired_seeds(tools, tmp_
     assert summary["controls"][1]["pairs"] == 0 and summary["controls"][1]["verdict"] == "undecided"
     text = render(summary)
     assert "| DFAD + AR + VI | 2 |" in text and "2102.11638" in text
-    tables = [part for part in Datafree().report(run, config) if isinstance(part, Table)]
-    assert [table.title for table in tables] == ["Claims", "Controls", "Arms"]
+    parts = Datafree().report(run, config)
+    assert [part.title for part in parts if isinstance(part, Table)] == ["Claims", "Controls", "Arms"]
+    planes = {part.title: part for part in parts if isinstance(part, Plot) and part.title.startswith("The plane: ")}
+    assert set(planes) == {f"The plane: {arm.label}" for arm in arms_of(config).values()}
+    assert all(
+        {"teacher's boundary", "student's boundary"} <= {one.label for one in plane.series} for plane in planes.values()
+    )
+    asked = [
+        next(one.x for one in planes[f"The plane: {arm}"].series if one.label == "generated")
+        for arm in ("DFAD", "DFAD + AR", "DFAD + VI")
+    ]
+    assert asked[0] != asked[1] != asked[2] != asked[0]

@@ -20,8 +20,8 @@ TEACHER_FILE = "teacher/teacher.pt"
 TEACHER_RECORD = "teacher/teacher.json"
 FORECAST_FILE = "forecast.json"
 """How long the run will take, said before it starts."""
-STUDENT_FILE, GENERATOR_FILE = "student/student.pt", "student/generator.pt"
-"""State dictionaries, below the artifacts."""
+STUDENT_FILE, GENERATOR_FILE = "student.pt", "generator.pt"
+"""State dictionaries, in the folder of networks."""
 SUMMARY_FILE = "summary.json"
 """The figures of the run, below the artifacts."""
 
@@ -29,3 +29,8 @@ SUMMARY_FILE = "summary.json"
 def sheets_folder(run: Run) -> Path:
     """Return where the sheets of generated images lie."""
     return run.artifacts / "sheets"
+
+
+def networks_folder(run: Run, arm: str | None = None) -> Path:
+    """Return where student and generator lie: of the run's one distillation, or of an arm's first seed."""
+    return run.artifacts / "student" if arm is None else run.artifacts / "arms" / arm

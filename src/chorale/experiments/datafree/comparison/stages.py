@@ -13,7 +13,13 @@ from chorale.experiments.datafree.comparison.arms import arm_config, arms_of
 from chorale.experiments.datafree.comparison.claims import claims, controls
 from chorale.experiments.datafree.comparison.markdown import SHOWN_SHARES
 from chorale.experiments.datafree.config import DatafreeConfig
-from chorale.experiments.datafree.results import ARMS_STAGE, SUMMARY_FILE, TEACHER_STAGE, sheets_folder
+from chorale.experiments.datafree.results import (
+    ARMS_STAGE,
+    SUMMARY_FILE,
+    TEACHER_STAGE,
+    networks_folder,
+    sheets_folder,
+)
 from chorale.experiments.datafree.stages.distilling import distilled
 from chorale.ranks.device import set_threads
 from chorale.runs.context import Context
@@ -36,10 +42,11 @@ def distil_arm(context: Context, config: DatafreeConfig) -> Outcome:
     # Results depend on the number of threads, and the array goes side by side.
     set_threads(1)
     own = arm_config(config, arm, seed)
-    # The first seed's images show what an arm's generator makes.
-    looked_at = seed == config.comparison.seeds[0] and config.corpus is not None
-    sheets = sheets_folder(context.run) / arm if looked_at else None
-    return Outcome({"arm": arm, "seed": seed, **distilled(context, own, sheets, keep=False)})
+    # Of the first seed something to look at stays: images that the arm's generator makes, networks to use or to draw.
+    looked_at = seed == config.comparison.seeds[0]
+    sheets = sheets_folder(context.run) / arm if looked_at and config.corpus is not None else None
+    keep_in = networks_folder(context.run, arm) if looked_at else None
+    return Outcome({"arm": arm, "seed": seed, **distilled(context, own, sheets, keep_in)})
 
 
 def compare(context: Context, config: DatafreeConfig) -> Outcome:

@@ -35,7 +35,7 @@ def comparison_parts(run: Run, config: DatafreeConfig) -> list[Part]:
         ended = sum(record.state.ended for record in records)
         return [
             Text("The comparison goes on", f"{ended} of {len(records)} distillations have ended."),
-            *_images(run, config),
+            *_looks(run, config),
             caution(),
         ]
     summary = files.read_json(path)
@@ -45,7 +45,7 @@ def comparison_parts(run: Run, config: DatafreeConfig) -> list[Part]:
         *_effects(summary),
         _arms(summary),
         _curves(summary),
-        *_images(run, config),
+        *_looks(run, config),
         caution(),
     ]
 
@@ -98,7 +98,11 @@ def _values(row: Json) -> list[list[float]]:
     return [[value for _, value in curve] for curve in row["curves"]]
 
 
-def _images(run: Run, config: DatafreeConfig) -> Iterator[Media]:
+def _looks(run: Run, config: DatafreeConfig) -> Iterator[Part]:
+    if config.moons is not None:
+        from chorale.experiments.datafree.reporting.plane import arms_planes
+
+        yield from arms_planes(run, config)
     pictures = []
     for name, arm in arms_of(config).items():
         sheets = sorted((sheets_folder(run) / name).glob("round-*.png"))

@@ -10,6 +10,7 @@ from chorale.core import files
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.results import (
     DISTIL_STAGE,
+    FORECAST_FILE,
     SUMMARY_FILE,
     TEACHER_RECORD,
     TEACHER_STAGE,
@@ -34,6 +35,7 @@ def report_parts(run: Run, config: DatafreeConfig) -> list[Part]:
     if any(event.name == "accuracy" for event in events):
         parts.append(_accuracies(run, events, config))
     parts += _curves(events)
+    parts += _forecast(run)
     parts += _teacher(run)
     return [*parts, caution()]
 
@@ -97,6 +99,12 @@ def _curves(events: Sequence[Event]) -> Iterator[Plot]:
 def _series(events: Sequence[Event], name: str, label: str) -> Series:
     found = [event for event in events if event.name == name]
     return Series(label, [event.step for event in found], [event.value for event in found])
+
+
+def _forecast(run: Run) -> Iterator[Part]:
+    path = run.artifacts / FORECAST_FILE
+    if path.exists():
+        yield Text("How long it was to take, said before it started", f"{files.read_json(path)['words']}.")
 
 
 def _teacher(run: Run) -> Iterator[Part]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from chorale.core.seeds import seed_for
+from chorale.experiments.datafree.comparison.arms import arms_of
 from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.corpus.data import ImageData
 from chorale.experiments.datafree.networks.registry import build_classifier, build_generator
-from chorale.experiments.datafree.results import GENERATOR_FILE, STUDENT_FILE, TEACHER_FILE
+from chorale.experiments.datafree.results import GENERATOR_FILE, STUDENT_FILE, TEACHER_FILE, networks_folder
 from chorale.runs.directory import Run
 from chorale.runs.parts import Part, Plot, Series
 from chorale.training.keyed import normal
@@ -20,27 +24,37 @@ _REACH, _GRID, _SHOWN = 3.0, 241, 400
 
 
 def plane_parts(run: Run, config: DatafreeConfig) -> list[Part]:
-    """Return the drawing; nothing as long as there is no student yet."""
-    if not (run.artifacts / STUDENT_FILE).exists():
+    """Return the drawing of the run's one distillation; nothing as long as there is no student yet."""
+    return _planes(run, config, [("The plane", networks_folder(run))])
+
+
+def arms_planes(run: Run, config: DatafreeConfig) -> list[Part]:
+    """Return a drawing for each arm of a comparison that has a student already, all of the first seed."""
+    arms = arms_of(config).items()
+    return _planes(run, config, [(f"The plane: {arm.label}", networks_folder(run, name)) for name, arm in arms])
+
+
+def _planes(run: Run, config: DatafreeConfig, folders: Sequence[tuple[str, Path]]) -> list[Part]:
+    found = [(title, folder) for title, folder in folders if (folder / STUDENT_FILE).exists()]
+    if not found:
         return []
     data = ImageData.read(config, config.where.cache)
-    classes = len(data.classes)
-    teacher = build_classifier(config.teacher.network, data.shape, classes, 0)
-    student = build_classifier(config.student.network, data.shape, classes, 0)
+    teacher = _classifier(config.teacher.network, data, run.artifacts / TEACHER_FILE)
+    edge = Series("teacher's boundary", *_columns(decision_boundary(teacher)), style="points")
+    return [_plane(title, folder, config, data, edge) for title, folder in found]
+
+
+def _plane(title: str, folder: Path, config: DatafreeConfig, data: ImageData, teacher: Series) -> Plot:
     series = []
-    for label in range(classes):
+    for label, name in enumerate(data.classes):
         points = data.train.images[data.train.labels == label][:_SHOWN, :, 0, 0]
-        series.append(Series(data.classes[label], *_columns(points), style="points"))
-    if (run.artifacts / GENERATOR_FILE).exists():
-        own = config.generator
-        generator = build_generator(own.network, data.shape, own.latent, 0, width=own.width, scale=own.scale)
-        made = _made(_loaded(generator, run, GENERATOR_FILE), config)
-        series.append(Series("generated", *_columns(made), style="points"))
-    for name, network, file in (("teacher", teacher, TEACHER_FILE), ("student", student, STUDENT_FILE)):
-        edge = decision_boundary(_loaded(network, run, file))
-        series.append(Series(f"{name}'s boundary", *_columns(edge), style="points"))
+        series.append(Series(name, *_columns(points), style="points"))
+    if (folder / GENERATOR_FILE).exists():
+        series.append(Series("generated", *_columns(_made(folder / GENERATOR_FILE, config, data)), style="points"))
+    student = _classifier(config.student.network, data, folder / STUDENT_FILE)
+    edge = Series("student's boundary", *_columns(decision_boundary(student)), style="points")
     note = "Boundaries are where the likeliest class changes between neighbouring points of a grid."
-    return [Plot("The plane", "first coordinate", "second coordinate", series, note)]
+    return Plot(title, "first coordinate", "second coordinate", [*series, teacher, edge], note)
 
 
 @torch.no_grad()
@@ -62,14 +76,19 @@ def decision_boundary(network: nn.Module, reach: float = _REACH, grid: int = _GR
     return result
 
 
-def _loaded(network: nn.Module, run: Run, file: str) -> nn.Module:
-    network.load_state_dict(torch.load(run.artifacts / file, map_location="cpu", weights_only=True))
+def _classifier(network: str, data: ImageData, file: Path) -> nn.Module:
+    return _loaded(build_classifier(network, data.shape, len(data.classes), 0), file)
+
+
+def _loaded(network: nn.Module, file: Path) -> nn.Module:
+    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     return network.eval()
 
 
 @torch.no_grad()
-def _made(generator: nn.Module, config: DatafreeConfig) -> NDArray[np.float32]:
-    shape = torch.Size((_SHOWN, config.generator.latent))
+def _made(file: Path, config: DatafreeConfig, data: ImageData) -> NDArray[np.float32]:
+    own, shape = config.generator, torch.Size((_SHOWN, config.generator.latent))
+    generator = _loaded(build_generator(own.network, data.shape, own.latent, 0, width=own.width, scale=own.scale), file)
     made = generator(normal(seed_for(config.seed, "sheet"), 0, shape, torch.device("cpu")))
     result: NDArray[np.float32] = made[:, :, 0, 0].numpy()
     return result

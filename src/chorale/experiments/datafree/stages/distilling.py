@@ -15,7 +15,13 @@ from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.corpus.data import ImageData
 from chorale.experiments.datafree.distillation import DistillationTask
 from chorale.experiments.datafree.methods.choice import METHODS, rounds_of
-from chorale.experiments.datafree.results import GENERATOR_FILE, STUDENT_FILE, TEACHER_FILE, sheets_folder
+from chorale.experiments.datafree.results import (
+    GENERATOR_FILE,
+    STUDENT_FILE,
+    TEACHER_FILE,
+    networks_folder,
+    sheets_folder,
+)
 from chorale.experiments.datafree.teacher import load_teacher
 from chorale.ranks.backends.base import hash_state
 from chorale.ranks.device import peak_memory_gib, pick_device, set_threads
@@ -39,17 +45,17 @@ def distil(context: Context, config: DatafreeConfig) -> Outcome:
     """
     set_threads(context.where.threads)
     sheets = sheets_folder(context.run) if config.corpus is not None else None
-    return Outcome(distilled(context, config, sheets, keep=True))
+    return Outcome(distilled(context, config, sheets, networks_folder(context.run)))
 
 
-def distilled(context: Context, config: DatafreeConfig, sheets: Path | None, keep: bool) -> dict[str, Any]:
+def distilled(context: Context, config: DatafreeConfig, sheets: Path | None, keep_in: Path | None) -> dict[str, Any]:
     """Distil, and return the figures: final, mean and best accuracy apart, and what they cost.
 
     Args:
         context: Of the stage.
         config: Of this distillation.
         sheets: Where sheets of generated images go; none are written if not given.
-        keep: Whether student and generator are kept.
+        keep_in: Where student and generator are kept; they are not if not given.
     """
     began = time.process_time()
     data, device = ImageData.read(config, context.where.cache), pick_device(context.where.device)
@@ -64,12 +70,14 @@ def distilled(context: Context, config: DatafreeConfig, sheets: Path | None, kee
         checkpoint=config.checkpoint,
     )
     trained = loop.train(task, steps, context, config.seed)
+    # On all ranks: parameters may lie in parts.
     student = parts.players.student.full_state()
-    if keep:
+    generator = None if parts.generator is None else parts.generator.full_state()
+    if keep_in is not None and context.ranks.rank == 0:
         own = {name.removeprefix(_NETWORK): value for name, value in student.items() if name.startswith(_NETWORK)}
-        _save(context, STUDENT_FILE, own)
-        if parts.generator is not None:
-            _save(context, GENERATOR_FILE, parts.generator.full_state())
+        _save(keep_in / STUDENT_FILE, own)
+        if generator is not None:
+            _save(keep_in / GENERATOR_FILE, generator)
     # What was logged holds the rounds of earlier attempts too.
     events = read_events(context.run.events, context.stage.name, context.index)
     curve = [(event.step, event.value) for event in events if event.name == "accuracy"]
@@ -95,10 +103,7 @@ def figures(curve: list[tuple[int, float]]) -> dict[str, float]:
     return {"final": values[-1], "mean": math.fsum(values) / len(values), "best": max(values)}
 
 
-def _save(context: Context, name: str, state: dict[str, torch.Tensor]) -> None:
-    if context.ranks.rank != 0:
-        return
-    path = context.artifacts / name
+def _save(path: Path, state: dict[str, torch.Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(path) as temporary:
         torch.save(state, temporary)
