@@ -23,7 +23,7 @@ def effect_of(effect: Json) -> str:
     if effect["estimate"] is not None:
         return f"× {number(effect['estimate'])}" if effect["kind"] == "ratio" else signed(effect["estimate"])
     if not pairs:
-        return "no pair of trainings"
+        return "not measured of both"
     if lost or lost_against:
         reached, reached_against = pairs - lost, pairs - lost_against
         return f"{NOT_REACHED} by all: {reached} of {pairs} against {reached_against} of {pairs} seeds reach it"

@@ -5,7 +5,7 @@ import torch
 
 from chorale.core.errors import InputError
 from chorale.core.files import read_json
-from chorale.core.wording import interval_of
+from chorale.core.wording import effect_of, interval_of
 from chorale.experiments.datafree.comparison.arms import all_arms, arm_config, arms_of
 from chorale.experiments.datafree.comparison.markdown import render
 from chorale.experiments.datafree.experiment import Datafree
@@ -187,6 +187,10 @@ def test_a_comparison_has_a_verdict_for_each_claim_from_paired_seeds(tools, tmp_
     differences = [real - noise for real, noise in zip(finals["real"], finals["noise"], strict=True)]
     assert effect["estimate"] == pytest.approx(sum(differences) / 2)
     assert interval_of(effect) != "–"
+    # The toy's neurons correspond through the regularizer's connectors alone: without them there is nothing to compare.
+    mismatch = summary["claims"][0]["parts"][0]
+    assert (mismatch["figure"], mismatch["pairs"], mismatch["verdict"]) == ("boundary_mismatch", 0, "undecided")
+    assert effect_of(mismatch) == "not measured of both"
     # Arms that were not asked for leave their comparisons undecided.
     assert summary["controls"][1]["pairs"] == 0 and summary["controls"][1]["verdict"] == "undecided"
     text = render(summary)

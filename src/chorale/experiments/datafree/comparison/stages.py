@@ -58,8 +58,7 @@ def compare(context: Context, config: DatafreeConfig) -> Outcome:
 
     def judged(comparison: Comparison) -> Effect:
         arm, against = (
-            {row["seed"]: row.get(comparison.figure) for row in by_arm.get(name, [])}
-            for name in (comparison.arm, comparison.against)
+            _measured(by_arm.get(name, []), comparison.figure) for name in (comparison.arm, comparison.against)
         )
         return judge(comparison, arm, against, confidence)
 
@@ -100,6 +99,11 @@ def _row(arm: str, label: str, found: Sequence[Json], confidence: float) -> dict
         row[cost] = statistics.fmean(values) if values else None
     row["curves"] = [one["curve"] for one in found]
     return row
+
+
+def _measured(found: Sequence[Json], figure: str) -> dict[int, float | None]:
+    """Return a figure by seed, of the distillations that have it: None would say that a target was missed."""
+    return {one["seed"]: one[figure] for one in found if one.get(figure) is not None}
 
 
 def _plain(effects: Sequence[Effect]) -> list[dict[str, Any]]:
