@@ -17,6 +17,9 @@ from packaging.utils import canonicalize_name
 
 pytestmark = pytest.mark.unit
 
+# What a distribution provides without saying so.
+PROVIDERS_UNSAID = {"dlib": ["dlib-bin"]}
+
 
 @pytest.fixture(scope="module")
 def project(checkout: Path) -> dict:
@@ -36,7 +39,7 @@ def _requirements(project: dict) -> list[Requirement]:
 
 def test_every_package_that_is_imported_is_a_requirement(checkout: Path, project: dict) -> None:
     required = {canonicalize_name(requirement.name) for requirement in _requirements(project)}
-    providers = packages_distributions()
+    providers = {**packages_distributions(), **PROVIDERS_UNSAID}
     undeclared = {
         f"{path.relative_to(checkout)}: {name}"
         for path in (checkout / "src").rglob("*.py")

@@ -1,1 +1,1 @@
-"""Signals in and out: audio, images, text."""
+"""Signals in and out: audio, images, video, text."""

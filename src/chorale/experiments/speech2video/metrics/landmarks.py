@@ -1,0 +1,50 @@
+"""Where the mouth is, and how far it is open: measures on 68 facial points (Sagonas et al. 2013, the iBUG order)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.floating[Any]]
+"""``(frames, 68, 2)``: x and y in pixels."""
+
+MOUTH = slice(48, 68)
+"""The mouth's points."""
+
+_INNER_UPPER, _INNER_LOWER = (61, 62, 63), (67, 66, 65)
+_OUTER_EYES = (36, 45)
+
+
+def landmark_distance(points: Points, real: Points) -> float:
+    """Return LMD (Chen et al. 2018): the mean distance of the mouth's points, in pixels of the frames.
+
+    Each frame's mouth is centred on the mean of its points first, so that where the head is does not count. The mean is
+    over points and frames.
+
+    Args:
+        points: Of the generated video.
+        real: Of the real one.
+
+    Raises:
+        ValueError: Shapes differ.
+    """
+    if points.shape != real.shape or points.shape[1:] != (68, 2):
+        raise ValueError(f"two arrays (frames, 68, 2) were expected, got {points.shape} and {real.shape}")
+    first, second = (each[:, MOUTH] - each[:, MOUTH].mean(axis=1, keepdims=True) for each in (points, real))
+    return float(np.linalg.norm(first - second, axis=2).mean())
+
+
+def lip_aperture(points: Points) -> NDArray[np.float64]:
+    """Return how far the lips are apart, ``(frames,)``.
+
+    The mean over three pairs of inner points, in distances between the outer corners of the eyes, so that near and far
+    faces compare (our choice).
+
+    Args:
+        points: Of a video.
+    """
+    apart = np.linalg.norm(points[:, _INNER_LOWER] - points[:, _INNER_UPPER], axis=2).mean(axis=1)
+    eyes = np.linalg.norm(points[:, _OUTER_EYES[1]] - points[:, _OUTER_EYES[0]], axis=1)
+    return np.asarray(apart / eyes, np.float64)
