@@ -46,8 +46,23 @@ def read_audio(path: Path, sample_rate_hz: int, start_s: float = 0.0, end_s: flo
         end = "the end" if end_s is None else f"{end_s:g} s"
         part = "" if start_s == 0 and end_s is None else f" between {start_s:g} s and {end}"
         raise InputError(f"{path}: holds 0 samples{part}", "replace or remove the recording")
+    return waveform_at(sample_rate_hz, samples, rate_hz, path)
+
+
+def waveform_at(sample_rate_hz: int, samples: FloatArray, rate_hz: int, path: Path) -> torch.Tensor:
+    """Return samples as a waveform of the wanted rate.
+
+    Args:
+        sample_rate_hz: The rate wanted; resampled by a windowed sinc (torchaudio's default) where it differs.
+        samples: ``(samples,)``.
+        rate_hz: Their rate.
+        path: Where they were read, for the error.
+
+    Raises:
+        InputError: A sample is not finite.
+    """
     if not np.isfinite(samples).all():
-        raise InputError(f"{path}: holds samples that are not finite", "replace or remove the recording")
+        raise InputError(f"{path}: holds samples that are not finite", "replace or remove the file")
     waveform = torch.from_numpy(samples)
     if rate_hz == sample_rate_hz:
         return waveform

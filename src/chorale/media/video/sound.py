@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from chorale.core.errors import InputError
-from chorale.media.audio.backend import import_torchaudio
+from chorale.media.audio.io import FloatArray, waveform_at
 from chorale.media.video.opening import first_shown_s, opened
 
 # Codecs whose blocks overlap need some before the first that counts.
@@ -46,7 +45,7 @@ def read_sound(path: Path, sample_rate_hz: int, start_s: float = 0.0, end_s: flo
         if start_s > _LEAD_S and stream.time_base is not None:
             container.seek(round((origin_s - _LEAD_S) / stream.time_base), stream=stream, backward=True)
         resampler = av.AudioResampler(format="flt", layout="mono")
-        blocks: list[tuple[int, npt.NDArray[np.float32]]] = []
+        blocks: list[tuple[int, FloatArray]] = []
         follows = 0
         for frame in container.decode(stream):
             first = follows if frame.time is None else round((frame.time - origin_s) * rate_hz)
@@ -61,16 +60,10 @@ def read_sound(path: Path, sample_rate_hz: int, start_s: float = 0.0, end_s: flo
     samples = _placed(blocks, None if end_s is None else round((end_s - start_s) * rate_hz))
     if not samples.size:
         raise InputError(f"{path}: holds no sound from {start_s:g} s on", "replace or remove the video")
-    if not np.isfinite(samples).all():
-        raise InputError(f"{path}: holds samples that are not finite", "replace or remove the video")
-    waveform = torch.from_numpy(samples)
-    if rate_hz == sample_rate_hz:
-        return waveform
-    resampled: torch.Tensor = import_torchaudio("torchaudio.functional").resample(waveform, rate_hz, sample_rate_hz)
-    return resampled
+    return waveform_at(sample_rate_hz, samples, rate_hz, path)
 
 
-def _placed(blocks: list[tuple[int, npt.NDArray[np.float32]]], limit: int | None) -> npt.NDArray[np.float32]:
+def _placed(blocks: list[tuple[int, FloatArray]], limit: int | None) -> FloatArray:
     """Lay blocks on one line from 0 to the limit, silence where there is none."""
     end = max((first + len(block) for first, block in blocks), default=0)
     line = np.zeros(max(0, end if limit is None else min(end, limit)), np.float32)
