@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from chorale.experiments.datafree.config import DatafreeConfig
 from chorale.experiments.datafree.corpus.data import ImageData
 from chorale.experiments.datafree.methods.choice import METHODS, compares_taps
 from chorale.experiments.datafree.networks.connectors import Connectors
+from chorale.experiments.datafree.networks.folding import folded
 from chorale.experiments.datafree.networks.registry import build_classifier, build_generator
 from chorale.experiments.datafree.networks.taps import require_same_places, require_taps, tap_shapes, taps_of
 from chorale.experiments.datafree.players import Players
@@ -104,7 +106,7 @@ def build_parts(
             device,
         )
     players = Players(
-        placed(teacher, config.backend, device),
+        placed(_quick(teacher, teacher_taps, config), config.backend, device),
         teacher_taps,
         student,
         student_taps,
@@ -122,6 +124,10 @@ def build_parts(
 def _generator(config: DatafreeConfig, data: ImageData, number: int) -> nn.Module:
     own, seed = config.generator, seed_for(config.seed, "generator", number)
     return build_generator(own.network, data.shape, own.latent, seed, width=own.width, scale=own.scale)
+
+
+def _quick(teacher: nn.Module, taps: Sequence[str], config: DatafreeConfig) -> nn.Module:
+    return teacher if METHODS[config.method.kind].needs_statistics else folded(teacher, taps)
 
 
 def _needs_taps(config: DatafreeConfig) -> bool:

@@ -20,6 +20,8 @@ class Method(ABC):
     has_generator: ClassVar[bool] = True
     needs_taps: ClassVar[bool] = False
     """Whether pre-activations are compared whatever the configuration says."""
+    needs_statistics: ClassVar[bool] = False
+    """Whether the teacher's batch normalisations are read."""
 
     def __init__(self, players: Players, config: DatafreeConfig) -> None:
         self.players, self.config = players, config

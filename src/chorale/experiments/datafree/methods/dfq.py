@@ -19,6 +19,8 @@ from chorale.ranks.reduce import sum_over_ranks
 class Dfq(Method):
     """See :class:`~chorale.experiments.datafree.methods.base.Method` for the arguments."""
 
+    needs_statistics = True
+
     @classmethod
     def queries(cls, config: DatafreeConfig) -> int:
         """Return the images of the student's steps and the generator's."""
