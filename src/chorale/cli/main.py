@@ -25,6 +25,7 @@ _VERBS = {
     "report": "make a run's page again",
     "claims": "test the claims of an experiment's paper by a comparison of one's own",
     "corpora": "list and fetch corpora",
+    "faces": "cut aligned faces out of videos, and say which are fit for training",
     "testbed": "a Slurm cluster of virtual hosts on this machine",
     "chaos": "does a run end with the same numbers whatever happens to it? (for developers)",
     "bench": "measure this machine against references",

@@ -124,3 +124,26 @@ def test_aperture_is_in_distances_between_the_eyes():
     points[0, [65, 66, 67]] = (0.0, 20.0)
     assert lip_aperture(points) == pytest.approx([0.25])
     assert lip_aperture(3 * points) == pytest.approx([0.25])
+
+
+def test_points_kept_as_bytes_do_not_wrap():
+    points = np.zeros((1, 68, 2), np.uint8)
+    points[0, 45] = (80, 0)
+    points[0, [61, 62, 63]] = (0, 20)  # The upper lip below the lower one: a difference of -20.
+    assert lip_aperture(points) == pytest.approx([0.25])
+    moved = points.copy()
+    moved[0, 48] = (20, 0)
+    assert landmark_distance(points, moved) == pytest.approx(38 / 20)
+    assert landmark_distance(points, moved) == landmark_distance(points.astype(float), moved.astype(float))
+
+
+def test_points_of_other_videos_are_refused():
+    with pytest.raises(ValueError, match="frames, 68, 2"):
+        landmark_distance(faces(4), faces(5))
+    with pytest.raises(ValueError, match="frames, 68, 2"):
+        landmark_distance(faces()[:, :20], faces()[:, :20])
+
+
+def test_sharpness_of_floats_is_that_of_bytes():
+    frame = load_sample_image("china.jpg")[:128, :128]
+    assert cpbd(frame / 255) == cpbd(frame)

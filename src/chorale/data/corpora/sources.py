@@ -97,7 +97,7 @@ def _from_pypi(package: Package, directory: Path, progress: Progress) -> None:
 
     index = os.environ.get("PIP_INDEX_URL")
     # An old package may refuse this Python version: it is read, not installed.
-    finder = PackageFinder(index_urls=[index] if index else [], ignore_compatibility=True, no_binary=[package.name])
+    finder = PackageFinder(index_urls=[index] if index else [], ignore_compatibility=True)
 
     def report(link: Any, completed: int, total: int | None) -> None:
         progress.update(completed, _megabytes(completed))
@@ -105,7 +105,11 @@ def _from_pypi(package: Package, directory: Path, progress: Progress) -> None:
     try:
         matches = list(finder.find_matches(f"{package.name}=={package.version}"))
         if matches:
-            finder.download(matches[0].link, directory, download_reporter=report)
+            links = [match.link for match in matches]
+            # The file that is pinned; an index that tells no checksums is asked for the source archive.
+            pinned = [link for link in links if package.sha256 in ((link.hashes or {}).get("sha256") or "")]
+            chosen = [*pinned, *(link for link in links if not link.is_wheel), *links][0]
+            finder.download(chosen, directory, download_reporter=report)
     except (UnpackError, OSError, RuntimeError) as error:
         raise SourceUnavailableError(f"{package.name} {package.version}: PyPI cannot be reached ({error})") from error
     if not matches:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from chorale.core.errors import MissingExtraError
 from chorale.media.video.frames import Frame
@@ -16,6 +17,9 @@ Points = NDArray[np.float64]
 """``(68, 2)``: x and y in pixels, in iBUG's order (Sagonas et al. 2013)."""
 
 _SMALLEST = 80  # Pixels of the detector's window: smaller faces are not found.
+_NEAR = 100  # Pixels to which a face is brought that is looked for where it was: well above the window.
+_NEAR_SCORE = -0.5
+"""The detector's threshold for a face that was there just before: lower than 0, at which one appears. Our choice."""
 
 
 class Found(NamedTuple):
@@ -55,30 +59,73 @@ class FaceFinder:
             frame: ``(height, width, 3)`` uint8.
             smallest: Width in pixels of the smallest face looked for; half as small takes four times as long.
         """
-        doublings = max(0, int(np.ceil(np.log2(_SMALLEST / smallest))))
-        boxes, scores, _ = self._detect.run(np.ascontiguousarray(frame), doublings, 0.0)
-        if not boxes:
-            return None
-        box, score = max(zip(boxes, scores, strict=True), key=lambda one: one[0].width())
-        return Found(self._points(frame, box), float(box.width()), float(score))
+        return self._largest(frame, (0, 0, frame.shape[1], frame.shape[0]), _SMALLEST / smallest, 0.0)
+
+    def find_near(self, frame: Frame, before: Points, score: float = _NEAR_SCORE) -> Found | None:
+        """Return the face that is where one was, looked for only around there; None where there is none.
+
+        It takes a small part of the time that :meth:`find` does.
+
+        Args:
+            frame: ``(height, width, 3)`` uint8.
+            before: The points of a face of about the same place and size.
+            score: The detector's threshold.
+        """
+        (x, y), side = face_square(before)
+        height, width = frame.shape[:2]
+        left, right = np.clip((round(x - side), round(x + side)), 0, width)
+        top, bottom = np.clip((round(y - side), round(y + side)), 0, height)
+        if min(right - left, bottom - top) < side / 2:
+            return None  # It has left the frame.
+        return self._largest(frame, (int(left), int(top), int(right), int(bottom)), _NEAR / side, score)
 
     def follow(self, frame: Frame, before: Points) -> Points:
         """Return the points of a face that was at ``before`` in the frame before, without looking for it.
+
+        On faces under some 60 pixels this drifts: points that shrink a little make the next square smaller, until they
+        are one point within some ten frames. :meth:`find_near` takes about twice the time and does not.
 
         Args:
             frame: ``(height, width, 3)`` uint8.
             before: Its points then.
         """
-        (left, top), (right, bottom) = before.min(axis=0), before.max(axis=0)
-        # The detector's boxes are squares: from above the brows to the chin, about as wide as the jaw.
-        side = 0.5 * ((right - left) + (bottom - top))
-        middle = 0.5 * (left + right), 0.5 * (top + bottom)
-        corners = (middle[0] - side / 2, middle[1] - side / 2, middle[0] + side / 2, middle[1] + side / 2)
-        return self._points(frame, self._dlib.rectangle(*(round(corner) for corner in corners)))
+        (x, y), side = face_square(before)
+        return self._points(frame, self._box((x - side / 2, y - side / 2, x + side / 2, y + side / 2)))
+
+    def _largest(self, frame: Frame, part: tuple[int, int, int, int], scale: float, score: float) -> Found | None:
+        """Look for faces in a part of the frame, at a scale; the points are found in the frame as it is."""
+        left, top, right, bottom = part
+        image = Image.fromarray(np.ascontiguousarray(frame[top:bottom, left:right]))
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        # Shrinking averages, growing is bilinear.
+        shown = np.asarray(image.resize(size, Image.Resampling.BILINEAR)) if size != image.size else np.asarray(image)
+        boxes, scores, _ = self._detect.run(np.ascontiguousarray(shown), 0, score)
+        if not boxes:
+            return None
+        found, found_score = max(zip(boxes, scores, strict=True), key=lambda one: one[0].width())
+        x, y = (right - left) / size[0], (bottom - top) / size[1]
+        corners = found.left() * x + left, found.top() * y + top, found.right() * x + left, found.bottom() * y + top
+        return Found(self._points(frame, self._box(corners)), found.width() * x, float(found_score))
+
+    def _box(self, corners: tuple[float, float, float, float]) -> Any:
+        return self._dlib.rectangle(*(round(corner) for corner in corners))
 
     def _points(self, frame: Frame, box: Any) -> Points:
         shape = self._predict(np.ascontiguousarray(frame), box)
         return np.array([(point.x, point.y) for point in shape.parts()], np.float64)
+
+
+def face_square(points: Points) -> tuple[tuple[float, float], float]:
+    """Return the middle and the side of the square that the detector would draw around a face.
+
+    Its boxes reach from above the brows to the chin, and are about as wide as the jaw.
+
+    Args:
+        points: ``(68, 2)``.
+    """
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    middle = float(0.5 * (left + right)), float(0.5 * (top + bottom))
+    return middle, float(0.5 * ((right - left) + (bottom - top)))
 
 
 def _predictor_file() -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.floating[Any]]
-"""``(frames, 68, 2)``: x and y in pixels."""
+Points = NDArray[Any]
+"""``(frames, 68, 2)``: x and y in pixels; NaN where there is no face; integers are taken as floats."""
 
 MOUTH = slice(48, 68)
 """The mouth's points."""
@@ -21,7 +21,7 @@ def landmark_distance(points: Points, real: Points) -> float:
     """Return LMD (Chen et al. 2018): the mean distance of the mouth's points, in pixels of the frames.
 
     Each frame's mouth is centred on the mean of its points first, so that where the head is does not count. The mean is
-    over points and frames.
+    over points and frames. Pixels are the frames' own: figures of other sizes do not compare.
 
     Args:
         points: Of the generated video.
@@ -32,7 +32,8 @@ def landmark_distance(points: Points, real: Points) -> float:
     """
     if points.shape != real.shape or points.shape[1:] != (68, 2):
         raise ValueError(f"two arrays (frames, 68, 2) were expected, got {points.shape} and {real.shape}")
-    first, second = (each[:, MOUTH] - each[:, MOUTH].mean(axis=1, keepdims=True) for each in (points, real))
+    floats = (np.asarray(each, np.float64) for each in (points, real))
+    first, second = (each[:, MOUTH] - each[:, MOUTH].mean(axis=1, keepdims=True) for each in floats)
     return float(np.linalg.norm(first - second, axis=2).mean())
 
 
@@ -45,6 +46,7 @@ def lip_aperture(points: Points) -> NDArray[np.float64]:
     Args:
         points: Of a video.
     """
+    points = np.asarray(points, np.float64)
     apart = np.linalg.norm(points[:, _INNER_LOWER] - points[:, _INNER_UPPER], axis=2).mean(axis=1)
     eyes = np.linalg.norm(points[:, _OUTER_EYES[1]] - points[:, _OUTER_EYES[0]], axis=1)
     return np.asarray(apart / eyes, np.float64)

@@ -1,0 +1,1 @@
+"""Talking heads that are computed: a face for every voice, a mouth for every phone. They are called rendered."""

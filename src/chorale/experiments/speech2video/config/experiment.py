@@ -1,0 +1,37 @@
+"""The whole configuration, and what must fit together in it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from chorale.data.corpora.rendered.config import RenderedConfig
+from chorale.data.corpora.talking.config import TalkingFacesConfig, TalkingSplitConfig
+from chorale.data.faces.config import FacesConfig
+from chorale.runs.contract import ExperimentConfig
+
+
+class SpeechVideoConfig(ExperimentConfig):
+    """A talking face from a voice alone."""
+
+    experiment: Literal["speech2video"] = "speech2video"
+    """The experiment's name."""
+    mode: Literal["corpus"] = "corpus"
+    """``corpus``: clips are rendered or read, and made ready for training; nothing is trained."""
+    rendered: RenderedConfig | None = RenderedConfig()
+    """Talking heads that are rendered; null where ``corpus`` is given."""
+    corpus: TalkingFacesConfig | None = None
+    """Clips of real people instead."""
+    faces: FacesConfig = FacesConfig()
+    """How they are aligned, judged and cut out."""
+    split: TalkingSplitConfig = TalkingSplitConfig()
+    """What training and testing share."""
+    shard_clips: int = Field(24, ge=1)
+    """Clips that one task of an array renders or prepares, one after the other."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SpeechVideoConfig:
+        if (self.rendered is None) == (self.corpus is None):
+            raise ValueError("rendered, corpus: exactly one of them was expected; set rendered to null for a corpus")
+        return self
