@@ -1,6 +1,7 @@
-"""Claims about readers of talking faces: labels are read off names and tables, and what is wrong is told in one line."""
+"""Claims about readers of talking faces: labels are read off names and tables, and mistakes are told in one line."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from pydantic import ValidationError
@@ -201,7 +202,7 @@ def test_the_catalogues_clips_are_read_from_its_packages(tmp_path):
     assert Counter(clip.speaker for clip in clips) == {"speech": 1, "talk": 5}
     parts = [(clip.start_s, clip.end_s) for clip in clips[1:]]
     assert parts == sorted(parts) and all(end_s - start_s > 3 for start_s, end_s in parts)
-    assert all(before[1] <= after[0] for before, after in zip(parts, parts[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(parts))
 
 
 def test_fewer_clips_are_taken_evenly(tmp_path):

@@ -67,7 +67,7 @@ def estimate_offset(landmarks: NDArray[np.floating], waveform: NDArray[np.floati
     frame, and the mean of both correlations counts: levels tell the syllables, changes tell their edges. The peak is
     refined by a parabola. It is clear if it is at least 0.3, lies three standard deviations over the correlations at
     lags beyond the half second (where there can be chance only), is not at the end of the range, and there are at
-    least 25 such lags: clips under 3 s never give a clear one. Our choice, after the coherence of mouth and sound in
+    least 25 such lags: clips under 2 s never give a clear one. Our choice, after the coherence of mouth and sound in
     Chandrasekaran et al. 2009 (doi 10.1371/journal.pcbi.1000436).
 
     Args:

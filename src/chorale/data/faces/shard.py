@@ -44,8 +44,8 @@ def prepare_shard(
         clips: What the shard is made from.
         config: How.
         path: Where the shard goes, ``*.h5``.
-        made_by: Identity that the shard carries, the same for all shards of a store; :func:`faces_identity` of these clips if
-            not given.
+        made_by: Identity that the shard carries, the same for all shards of a store; :func:`faces_identity` of these
+            clips if not given.
 
     Raises:
         InputError: The folder cannot be written, or a file of a clip is missing that the corpus names.

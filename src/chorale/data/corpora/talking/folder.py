@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from chorale.core.errors import InputError
@@ -39,7 +40,7 @@ def read_clip_table(root: Path) -> list[TalkingClip]:
         _check_columns(path, reader.fieldnames or ())
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: not CSV ({error})", "mend the line") from error
+        raise InputError(f"{path}: line {reader.reader.line_num}: not CSV ({error})", "mend the line") from error
     clips: dict[str, tuple[int, TalkingClip]] = {}
     for number, row in rows:
         clip = _clip(root, f"{path}: line {number}", row)
@@ -52,8 +53,8 @@ def read_clip_table(root: Path) -> list[TalkingClip]:
     return [clip for _, clip in clips.values()]
 
 
-def _check_columns(path: Path, names: object) -> None:
-    found = [str(name).strip() for name in names]  # type: ignore[attr-defined]
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    found = [name.strip() for name in names]
     for name in _NEEDED:
         if name not in found:
             raise InputError(f"{path}: has no column {name}", f"name it in the first line, beside: {', '.join(found)}")
