@@ -1,11 +1,13 @@
 """Claims about rendered clips, on real ones: the parametric head, a synthesiser, OpenGL and dlib."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from chorale.core.errors import InputError
+from chorale.data.corpora.mesa import has_opengl
 from chorale.data.corpora.rendered.config import RenderedConfig
 from chorale.data.corpora.rendered.corpus import corpus_folder, planned_clips, write_list
 from chorale.data.corpora.rendered.program import render_apart
@@ -27,6 +29,11 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(cache):
+    for package in ("anny", "moderngl", "espeakng_loader", "dlib"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    if not has_opengl():
+        pytest.skip("no OpenGL here (libegl1, libgl1, libgl1-mesa-dri)")
     (cache / "rendered").mkdir()
     assert render_apart(CONFIG, cache, 0, CONFIG.count) == CONFIG.count
     return write_list(CONFIG, cache)
