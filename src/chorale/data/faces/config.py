@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from chorale.core.config import Config
-from chorale.media.faces.alignment import SMOOTHED_OVER, Crop
+
+if TYPE_CHECKING:
+    from chorale.media.faces.alignment import Crop
 
 FRAMES_PER_S = 25
 """Of every prepared clip."""
@@ -76,8 +78,8 @@ class FacesConfig(Config):
     """Distance between the eyes' middles, as a share of the width."""
     eyes_at: float = Field(0.38, gt=0, lt=1)
     """How far below the top they are, as a share of the height."""
-    smoothed_over: int = Field(SMOOTHED_OVER, ge=1)
-    """Frames over whose mean a face is placed; odd."""
+    smoothed_over: int = Field(7, ge=1)
+    """Frames over whose mean a face is placed; odd. 7 is that of Vougioukas et al. 2020."""
     track: TrackConfig = TrackConfig()
     """How a face is found and followed."""
     quality: QualityConfig = QualityConfig()
@@ -94,4 +96,7 @@ class FacesConfig(Config):
     @property
     def crop(self) -> Crop:
         """What of a face is kept."""
+        # Configurations are read where nothing heavy may be imported.
+        from chorale.media.faces.alignment import Crop
+
         return Crop(self.height, self.width, self.eyes_apart, self.eyes_at)

@@ -26,7 +26,7 @@ from chorale.data.faces.quality import (
 )
 from chorale.data.faces.report import ClipReport
 from chorale.data.faces.sound import clip_sound
-from chorale.data.faces.track import Track, face_widths, filled, track_face
+from chorale.data.faces.track import Track, face_runs, face_widths, filled, track_face
 from chorale.media.faces.alignment import cropped, placement, smoothed, stable_points
 from chorale.media.faces.finder import FaceFinder
 from chorale.media.video.frames import Frame, read_frames
@@ -135,7 +135,7 @@ class _Work:
         self.facts["unseen"] = round(1 - float(track.seen.mean()), 4)
         promised_s = max(0.0, min(info.duration_s, self._end_s) - clip.start_s)
         self._drop(judge_lengths(count / FRAMES_PER_S, len(waveform) / SAMPLE_RATE_HZ, promised_s, quality))
-        self._drop(judge_track(track, quality))
+        self._drop(self._judge_track(track))
         self.facts["face_px"] = round(float(np.nanmedian(face_widths(track.points))), 1)
         self.facts["turn"] = round(float(np.nanmedian(head_turn(track.points))), 3)
         count = min(count, len(waveform) // SAMPLES_PER_FRAME)
@@ -158,6 +158,15 @@ class _Work:
         if quality.longer == "drop" and wanted_s > quality.max_s:
             return Fault("too long", f"{wanted_s:.1f} s, over {quality.max_s:g} s")
         return None
+
+    def _judge_track(self, track: Track) -> Fault | None:
+        quality, start_s = self._config.quality, self._clip.start_s
+        fault = judge_track(track, quality)
+        if fault is not None:
+            # Whoever wants the clip can name its good parts in a table.
+            runs = face_runs(track, round(quality.min_s * FRAMES_PER_S), round(quality.max_gap_s * FRAMES_PER_S))
+            self.facts["parts"] = [[round(start_s + at / FRAMES_PER_S, 2) for at in run] for run in runs]
+        return fault
 
     def _glance(self) -> None:
         # The first frame of many clips is black; a second later there is something to see.

@@ -50,7 +50,7 @@ class ClipReport(Config):
     facts: dict[str, JsonValue]
     """What was measured, as far as it came: ``frames``, ``seconds``, ``face_px``, ``unseen``, ``turn``,
     ``level_dbfs``, ``source`` (height, width, rate), ``offset_s``, ``offset_correlation``, ``offset_clear``,
-    ``offset_curve``."""
+    ``offset_curve``; of a clip dropped for its face, ``parts``: seconds between which one is seen in one shot."""
 
     @property
     def kept(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chorale.core.config import Config, short_hash
+from chorale.core.errors import InputError
 from chorale.core.files import read_json, write_json
 from chorale.core.progress import Progress
 from chorale.data.corpora.talking.clip import TalkingClip, fingerprint_clips
@@ -48,15 +49,15 @@ def prepare_shard(
             clips if not given.
 
     Raises:
-        InputError: The folder cannot be written, or a file of a clip is missing that the corpus names.
+        InputError: The folder cannot be written, or, where ``made_by`` is not given, a file of a clip is missing.
         MissingExtraError: dlib or its predictor is not installed.
     """
     carried = made_by or faces_identity(clips, config)
     report_path = path.with_suffix(".report.json")
-    if report_path.is_file() and clip_shard_is_complete(path, carried):
-        report = ShardReport.model_validate(read_json(report_path))
-        if report.made_by == carried:
-            return report
+    if clip_shard_is_complete(path, carried):
+        done = _read_report(report_path)
+        if done is not None and done.made_by == carried:
+            return done
     finder = FaceFinder()
     reports: list[ClipReport] = []
     tiles: list[Tile] = []
@@ -72,3 +73,10 @@ def prepare_shard(
     write_sheet(path.with_suffix(".png"), tiles)
     write_json(report_path, report.model_dump(mode="json"))
     return report
+
+
+def _read_report(path: Path) -> ShardReport | None:
+    try:
+        return ShardReport.model_validate(read_json(path))
+    except (InputError, ValueError):
+        return None  # Missing or damaged: the shard is made again.

@@ -1,7 +1,7 @@
 """Which stages a run has, and in which order. No heavy imports: functions are named by their import paths.
 
 A rendered corpus: ``heads`` -> ``render`` (array) -> ``lists``; any other begins with ``lists``. Then ``lists`` ->
-``faces`` (array) -> ``store``.
+``faces`` (array) -> ``store`` -> ``listen`` (ranks), unless only the corpus is wanted -> ``summary``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from chorale.experiments.speech2video.config import SpeechVideoConfig
 from chorale.experiments.speech2video.results import (
     FACES_STAGE,
     HEADS_STAGE,
+    LISTEN_STAGE,
     LISTS_STAGE,
     RENDER_STAGE,
     STORE_STAGE,
+    SUMMARY_STAGE,
 )
-from chorale.runs.contract import Stage
+from chorale.runs.contract import Resources, Stage
 
 _STAGES = "chorale.experiments.speech2video.stages"
 
@@ -23,10 +25,14 @@ def first_stages(config: SpeechVideoConfig) -> list[Stage]:
     """Return the stages known from the start: the array of faces is declared once the clips are counted."""
     rendering = _rendering(config)
     needs = tuple(stage.name for stage in rendering[-1:])
+    trainings = [] if config.mode == "corpus" else [_of_ranks(LISTEN_STAGE, "listening:listen", STORE_STAGE, config)]
+    last = trainings[-1].name if trainings else STORE_STAGE
     return [
         *rendering,
         Stage(name=LISTS_STAGE, function=f"{_STAGES}.preparing:make_lists", needs=needs),
         Stage(name=STORE_STAGE, function=f"{_STAGES}.preparing:close_store", needs=(FACES_STAGE,)),
+        *trainings,
+        Stage(name=SUMMARY_STAGE, function=f"{_STAGES}.summary:summarise", needs=(last,)),
     ]
 
 
@@ -39,6 +45,12 @@ def faces_array(shards: int) -> Stage:
         kind="array",
         items=tuple(range(shards)),
     )
+
+
+def _of_ranks(name: str, function: str, needs: str, config: SpeechVideoConfig) -> Stage:
+    wished = Resources(nodes=config.backend.nodes, ranks_per_node=config.backend.ranks_per_node)
+    kind = config.backend.stage_kind
+    return Stage(name=name, function=f"{_STAGES}.{function}", kind=kind, needs=(needs,), resources=wished)
 
 
 def _rendering(config: SpeechVideoConfig) -> list[Stage]:

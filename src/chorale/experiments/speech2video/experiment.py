@@ -8,7 +8,7 @@ from typing import ClassVar
 from chorale.experiments.speech2video.config import SpeechVideoConfig
 from chorale.experiments.speech2video.declaration import first_stages
 from chorale.experiments.speech2video.metrics_command import metrics_command
-from chorale.experiments.speech2video.results import STORE_STAGE
+from chorale.experiments.speech2video.results import SUMMARY_STAGE
 from chorale.experiments.speech2video.study.command import study_command
 from chorale.runs.contract import Command, Experiment, Stage
 from chorale.runs.directory import Run
@@ -20,7 +20,7 @@ class SpeechVideo(Experiment[SpeechVideoConfig]):
 
     name: ClassVar[str] = "speech2video"
     summary: ClassVar[str] = "a talking face from speech alone, by cross-modal distillation (arXiv:2107.04806)"
-    final_stage: ClassVar[str] = STORE_STAGE
+    final_stage: ClassVar[str] = SUMMARY_STAGE
     config_class = SpeechVideoConfig
 
     def prepare(self, config: SpeechVideoConfig) -> None:

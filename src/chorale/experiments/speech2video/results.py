@@ -18,6 +18,10 @@ FACES_STAGE = "faces"
 """Finds, judges and cuts out the faces."""
 STORE_STAGE = "store"
 """Gathers what was kept."""
+LISTEN_STAGE = "listen"
+"""Pre-trains the speech encoder."""
+SUMMARY_STAGE = "summary"
+"""Puts the figures together."""
 
 LISTS_FILE = "lists.json"
 """Below the artifacts: every clip with its part, and where the store lies."""
@@ -25,6 +29,8 @@ SHEETS_FOLDER = "sheets"
 """Below the artifacts: a sheet for each shard, with a frame of each clip, kept or dropped."""
 REPORT_FILE = "clips.csv"
 """Below the artifacts: what became of each clip."""
+ENCODER_FILE = "networks/encoder.pt"
+"""Below the artifacts: the speech encoder's state dictionary."""
 
 
 def read_lists(run: Run) -> dict[str, Any]:

@@ -69,10 +69,18 @@ def limit_clips(clips: Sequence[TalkingClip], maximum: int | None) -> list[Talki
 
 
 def fingerprint_clips(clips: Sequence[TalkingClip]) -> str:
-    """Return 12 hexadecimal digits that change with the clips' labels and with their files' names and sizes."""
+    """Return 12 hexadecimal digits that change with the clips' labels and with their files' names and sizes.
+
+    Raises:
+        InputError: A file is missing.
+    """
     digest = hashlib.sha256()
     for clip in clips:
-        files = [(path.name, path.stat().st_size) for path in (clip.video, clip.audio, clip.phones) if path is not None]
+        paths = [path for path in (clip.video, clip.audio, clip.phones) if path is not None]
+        try:
+            files = [(path.name, path.stat().st_size) for path in paths]
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}", f"restore it, or leave {clip.key} out") from error
         labels = (clip.key, clip.speaker, clip.emotion, clip.sentence, clip.start_s, clip.end_s)
         digest.update(repr((labels, files)).encode())
     return digest.hexdigest()[:12]

@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 from chorale.data.corpora.rendered.config import RenderedConfig
 from chorale.data.corpora.talking.config import TalkingFacesConfig, TalkingSplitConfig
 from chorale.data.faces.config import FacesConfig
+from chorale.experiments.speech2video.config.speech import SpeechConfig
+from chorale.ranks.config import BackendConfig
 from chorale.runs.contract import ExperimentConfig
+from chorale.training.config import CheckpointConfig
 
 
 class SpeechVideoConfig(ExperimentConfig):
@@ -17,8 +20,9 @@ class SpeechVideoConfig(ExperimentConfig):
 
     experiment: Literal["speech2video"] = "speech2video"
     """The experiment's name."""
-    mode: Literal["corpus"] = "corpus"
-    """``corpus``: clips are rendered or read, and made ready for training; nothing is trained."""
+    mode: Literal["corpus", "listen"] = "corpus"
+    """``corpus``: clips are rendered or read, and made ready for training; ``listen``: then the speech encoder is
+    pre-trained."""
     rendered: RenderedConfig | None = RenderedConfig()
     """Talking heads that are rendered; null where ``corpus`` is given."""
     corpus: TalkingFacesConfig | None = None
@@ -27,6 +31,12 @@ class SpeechVideoConfig(ExperimentConfig):
     """How they are aligned, judged and cut out."""
     split: TalkingSplitConfig = TalkingSplitConfig()
     """What training and testing share."""
+    speech: SpeechConfig = SpeechConfig()
+    """The speech encoder."""
+    backend: BackendConfig = BackendConfig()
+    """How ranks train together."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When a training is saved. Changes no result."""
     shard_clips: int = Field(24, ge=1)
     """Clips that one task of an array renders or prepares, one after the other."""
 
@@ -34,4 +44,6 @@ class SpeechVideoConfig(ExperimentConfig):
     def _fits(self) -> SpeechVideoConfig:
         if (self.rendered is None) == (self.corpus is None):
             raise ValueError("rendered, corpus: exactly one of them was expected; set rendered to null for a corpus")
+        if self.speech.batch < self.backend.world_size:
+            raise ValueError(f"speech.batch {self.speech.batch} does not go round {self.backend.world_size} ranks")
         return self

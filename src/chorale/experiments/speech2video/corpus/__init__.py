@@ -1,0 +1,1 @@
+"""What trainings read: prepared clips with their labels, and which windows of them make a batch."""
