@@ -79,19 +79,6 @@ class FaceFinder:
             return None  # It has left the frame.
         return self._largest(frame, (int(left), int(top), int(right), int(bottom)), _NEAR / side, score)
 
-    def follow(self, frame: Frame, before: Points) -> Points:
-        """Return the points of a face that was at ``before`` in the frame before, without looking for it.
-
-        On faces under some 60 pixels this drifts: points that shrink a little make the next square smaller, until they
-        are one point within some ten frames. :meth:`find_near` takes about twice the time and does not.
-
-        Args:
-            frame: ``(height, width, 3)`` uint8.
-            before: Its points then.
-        """
-        (x, y), side = face_square(before)
-        return self._points(frame, self._box((x - side / 2, y - side / 2, x + side / 2, y + side / 2)))
-
     def _largest(self, frame: Frame, part: tuple[int, int, int, int], scale: float, score: float) -> Found | None:
         """Look for faces in a part of the frame, at a scale; the points are found in the frame as it is."""
         left, top, right, bottom = part

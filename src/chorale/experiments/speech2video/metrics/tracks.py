@@ -17,7 +17,7 @@ from chorale.media.video.frames import Frame
 FEATURES = 128
 """Of an embedding."""
 EVERY = 5
-"""Frames after which the face is looked for again and embedded; between, its points are followed."""
+"""Frames after which the face is looked for everywhere and embedded; between, it is where it was."""
 
 _FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _SMALLEST = 60
@@ -93,9 +93,10 @@ class FaceTrack:
         looking = self._last is None or len(self._points) % self._every == 0
         if looking:
             found = self._models.finder.find(padded, smallest=max(16, min(_SMALLEST, frame.shape[1] // 2)))
-            self._last = None if found is None else found.points
-        elif self._last is not None:
-            self._last = self._models.finder.follow(padded, self._last)
+        else:
+            assert self._last is not None
+            found = self._models.finder.find_near(padded, self._last)
+        self._last = None if found is None else found.points
         if self._last is None:
             self._points.append(np.full((68, 2), np.nan))
             return

@@ -76,8 +76,8 @@ def pool_contexts(contexts: Tensor, pooling: Pooling, lengths: Tensor | None = N
         return contexts[:, -1] if pooling == "last" else contexts.mean(dim=1)
     if pooling == "last":
         return contexts[torch.arange(len(contexts), device=contexts.device), lengths - 1]
-    counted = torch.arange(contexts.shape[1], device=contexts.device) < lengths.unsqueeze(1)
-    return (contexts * counted.unsqueeze(2)).sum(dim=1) / lengths.unsqueeze(1)
+    beyond = torch.arange(contexts.shape[1], device=contexts.device) >= lengths.unsqueeze(1)
+    return contexts.masked_fill(beyond.unsqueeze(2), 0.0).sum(dim=1) / lengths.unsqueeze(1)
 
 
 def _head(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -7,18 +7,19 @@ from typing import Any
 
 from chorale.data.corpora.rendered.corpus import corpus_folder, planned_clips
 from chorale.experiments.speech2video.config import SpeechVideoConfig
-from chorale.experiments.speech2video.results import SHEETS_FOLDER, STORE_STAGE
+from chorale.experiments.speech2video.results import LISTEN_STAGE, SHEETS_FOLDER, STORE_STAGE
 from chorale.runs.directory import Run
+from chorale.runs.events import read_events
 from chorale.runs.items import State
-from chorale.runs.parts import Media, Part, Table, Text
+from chorale.runs.parts import Media, Part, Plot, Series, Table, Text
 
 _SHOWN_SHEETS = 4
 _SHOWN_CLIPS = 6
 
 
 def report_parts(run: Run, config: SpeechVideoConfig) -> list[Part]:
-    """Return what became of the clips, sheets of them, and some to look at."""
-    return [*_outcome(run, config), *_clips(config), *_sheets(run)]
+    """Return what became of the clips and of the trainings, sheets of clips, and some to look at."""
+    return [*_outcome(run, config), *_listening(run), *_clips(config), *_sheets(run)]
 
 
 def _outcome(run: Run, config: SpeechVideoConfig) -> Iterator[Part]:
@@ -42,6 +43,20 @@ def _outcome(run: Run, config: SpeechVideoConfig) -> Iterator[Part]:
             "how the system learns what was put in, not how it does on people.",
             role="caution",
         )
+
+
+def _listening(run: Run) -> Iterator[Part]:
+    events = read_events(run.events, LISTEN_STAGE, 0)
+    curves = {"loss": "nats", "hits": "share of the guesses"}
+    for name, unit in curves.items():
+        series = [
+            Series(label, [event.step for event in events if event.name == key], values)
+            for label, key in (("training", f"{name}/speech"), ("held out", f"{name}/speech/held_out"))
+            if (values := [event.value for event in events if event.name == key])
+        ]
+        if series:
+            title = "Speech encoder: InfoNCE" if name == "loss" else "Speech encoder: what comes next, told rightly"
+            yield Plot(title, "steps", unit, series)
 
 
 def _clips(config: SpeechVideoConfig) -> Iterator[Part]:
