@@ -45,7 +45,8 @@ class ContextNetwork(nn.Module):
     That CPC makes context vectors of a raw waveform is the paper's (**figure**); kernels, strides and sizes are those
     of CPC_audio, whose normalisation over the channels of each step is kept too (our **choice**, after the paper
     notes). Convolutions see the past alone, where CPC_audio's see a few milliseconds ahead: so context t is a function
-    of the sound until its step's end, and a stream gives the same numbers as the whole.
+    of the sound until its step's end, and a stream gives the same numbers as the whole. That the waveform is first made
+    louder is our choice too.
 
     Args:
         channels: Of the latents.
