@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Launch speech2video on a Slurm cluster: clips are rendered and prepared as arrays, then ranks train together.
+r"""Launch speech2video on a Slurm cluster: clips are rendered and prepared as arrays, then ranks train together.
 
     jobs/speech2video.py configs/speech2video/rendered.yaml --cluster testbed --wait
-    jobs/speech2video.py configs/speech2video/listen-tiny.yaml --cluster testbed --nodes 4 \\
+    jobs/speech2video.py configs/speech2video/listen-tiny.yaml --cluster testbed --nodes 4 \
         --backend.kind deepspeed --backend.zero_stage 1 --backend.nodes 4
 
 `chorale submit` does the same with the defaults of the templates. Copy this file to suit your cluster.
