@@ -22,10 +22,11 @@ def test_real_clips_are_read_at_once_and_the_encoder_is_trained_last():
     real = {"rendered": None, "corpus": {"layout": "talking-real"}}
     assert names(**real) == ["lists", "store", "summary"]
     assert names(**real, mode="listen") == ["lists", "store", "listen", "summary"]
+    assert names(**real, mode="teach") == ["lists", "store", "listen", "teach-emotion", "teach-identity", "summary"]
 
 
 def test_every_stage_s_function_can_be_imported():
-    for stage in [*first_stages(SpeechVideoConfig(mode="listen")), faces_array(2)]:
+    for stage in [*first_stages(SpeechVideoConfig(mode="teach")), faces_array(2)]:
         assert callable(stage.load())
 
 

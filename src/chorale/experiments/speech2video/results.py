@@ -20,8 +20,17 @@ STORE_STAGE = "store"
 """Gathers what was kept."""
 LISTEN_STAGE = "listen"
 """Pre-trains the speech encoder."""
+EMOTION_STAGE, IDENTITY_STAGE = "teach-emotion", "teach-identity"
+"""Train the teachers."""
 SUMMARY_STAGE = "summary"
 """Puts the figures together."""
+
+TRAININGS: dict[str, tuple[str, ...]] = {
+    "corpus": (),
+    "listen": (LISTEN_STAGE,),
+    "teach": (LISTEN_STAGE, EMOTION_STAGE, IDENTITY_STAGE),
+}
+"""Stages that train, by mode."""
 
 LISTS_FILE = "lists.json"
 """Below the artifacts: every clip with its part, and where the store lies."""
@@ -37,6 +46,11 @@ def read_lists(run: Run) -> dict[str, Any]:
     """Return what the stage ``lists`` wrote: ``store``, ``parts`` (the part of each clip by its key), ``clips``."""
     lists: dict[str, Any] = files.read_json(run.artifacts / LISTS_FILE)
     return lists
+
+
+def teacher_file(told: str) -> str:
+    """Return where a teacher's state dictionary is, below the artifacts; it tells ``emotion`` or ``speaker``."""
+    return f"networks/teacher-{told}.pt"
 
 
 def store_folder(cache: Path, lists: dict[str, Any]) -> Path:

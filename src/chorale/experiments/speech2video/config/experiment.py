@@ -10,6 +10,7 @@ from chorale.data.corpora.rendered.config import RenderedConfig
 from chorale.data.corpora.talking.config import TalkingFacesConfig, TalkingSplitConfig
 from chorale.data.faces.config import FacesConfig
 from chorale.experiments.speech2video.config.speech import SpeechConfig
+from chorale.experiments.speech2video.config.teachers import EmotionTeacherConfig, IdentityTeacherConfig
 from chorale.ranks.config import BackendConfig
 from chorale.runs.contract import ExperimentConfig
 from chorale.training.config import CheckpointConfig
@@ -20,9 +21,9 @@ class SpeechVideoConfig(ExperimentConfig):
 
     experiment: Literal["speech2video"] = "speech2video"
     """The experiment's name."""
-    mode: Literal["corpus", "listen"] = "corpus"
+    mode: Literal["corpus", "listen", "teach"] = "corpus"
     """``corpus``: clips are rendered or read, and made ready for training; ``listen``: then the speech encoder is
-    pre-trained."""
+    pre-trained; ``teach``: the encoder and both teachers."""
     rendered: RenderedConfig | None = RenderedConfig()
     """Talking heads that are rendered; null where ``corpus`` is given."""
     corpus: TalkingFacesConfig | None = None
@@ -33,6 +34,10 @@ class SpeechVideoConfig(ExperimentConfig):
     """What training and testing share."""
     speech: SpeechConfig = SpeechConfig()
     """The speech encoder."""
+    emotion_teacher: EmotionTeacherConfig = EmotionTeacherConfig()
+    """Tells emotions by faces."""
+    identity_teacher: IdentityTeacherConfig = IdentityTeacherConfig()
+    """Tells people by faces."""
     backend: BackendConfig = BackendConfig()
     """How ranks train together."""
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -44,6 +49,8 @@ class SpeechVideoConfig(ExperimentConfig):
     def _fits(self) -> SpeechVideoConfig:
         if (self.rendered is None) == (self.corpus is None):
             raise ValueError("rendered, corpus: exactly one of them was expected; set rendered to null for a corpus")
-        if self.speech.batch < self.backend.world_size:
-            raise ValueError(f"speech.batch {self.speech.batch} does not go round {self.backend.world_size} ranks")
+        for name in ("speech", "emotion_teacher", "identity_teacher"):
+            batch = getattr(self, name).batch
+            if batch < self.backend.world_size:
+                raise ValueError(f"{name}.batch {batch} does not go round {self.backend.world_size} ranks")
         return self

@@ -58,3 +58,19 @@ class FrameSize(NamedTuple):
     def width(self) -> int:
         """Pixels."""
         return SMALLEST[1] << self.doublings
+
+    @property
+    def maps(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of what enters blocks 1 to 5 of the generator, which are those of VGG's levels 5 to 1.
+
+        Below 5 doublings the first blocks do not grow, and the last levels do not shrink.
+        """
+        still = BLOCKS - self.doublings
+        return tuple(
+            (SMALLEST[0] << grown, SMALLEST[1] << grown) for grown in [0] * still + list(range(self.doublings))
+        )
+
+    @property
+    def grows(self) -> tuple[bool, ...]:
+        """Whether blocks 1 to 5 double height and width."""
+        return tuple(block >= BLOCKS - self.doublings for block in range(BLOCKS))

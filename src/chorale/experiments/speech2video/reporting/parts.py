@@ -7,7 +7,14 @@ from typing import Any
 
 from chorale.data.corpora.rendered.corpus import corpus_folder, planned_clips
 from chorale.experiments.speech2video.config import SpeechVideoConfig
-from chorale.experiments.speech2video.results import LISTEN_STAGE, SHEETS_FOLDER, STORE_STAGE
+from chorale.experiments.speech2video.results import (
+    EMOTION_STAGE,
+    IDENTITY_STAGE,
+    LISTEN_STAGE,
+    SHEETS_FOLDER,
+    STORE_STAGE,
+    TRAININGS,
+)
 from chorale.runs.directory import Run
 from chorale.runs.events import read_events
 from chorale.runs.items import State
@@ -15,11 +22,20 @@ from chorale.runs.parts import Media, Part, Plot, Series, Table, Text
 
 _SHOWN_SHEETS = 4
 _SHOWN_CLIPS = 6
+# Title, unit and metric of what is drawn of each training.
+_CURVES = {
+    LISTEN_STAGE: (
+        ("Speech encoder: InfoNCE", "nats", "loss/speech"),
+        ("Speech encoder: what comes next, told rightly", "share of the guesses", "hits/speech"),
+    ),
+    EMOTION_STAGE: (("Emotion teacher", "share told rightly", "accuracy/emotion"),),
+    IDENTITY_STAGE: (("Identity teacher", "share told rightly", "accuracy/speaker"),),
+}
 
 
 def report_parts(run: Run, config: SpeechVideoConfig) -> list[Part]:
     """Return what became of the clips and of the trainings, sheets of clips, and some to look at."""
-    return [*_outcome(run, config), *_listening(run), *_clips(config), *_sheets(run)]
+    return [*_outcome(run, config), *_trainings(run, config), *_clips(config), *_sheets(run)]
 
 
 def _outcome(run: Run, config: SpeechVideoConfig) -> Iterator[Part]:
@@ -45,18 +61,17 @@ def _outcome(run: Run, config: SpeechVideoConfig) -> Iterator[Part]:
         )
 
 
-def _listening(run: Run) -> Iterator[Part]:
-    events = read_events(run.events, LISTEN_STAGE, 0)
-    curves = {"loss": "nats", "hits": "share of the guesses"}
-    for name, unit in curves.items():
-        series = [
-            Series(label, [event.step for event in events if event.name == key], values)
-            for label, key in (("training", f"{name}/speech"), ("held out", f"{name}/speech/held_out"))
-            if (values := [event.value for event in events if event.name == key])
-        ]
-        if series:
-            title = "Speech encoder: InfoNCE" if name == "loss" else "Speech encoder: what comes next, told rightly"
-            yield Plot(title, "steps", unit, series)
+def _trainings(run: Run, config: SpeechVideoConfig) -> Iterator[Part]:
+    for stage in TRAININGS[config.mode]:
+        events = read_events(run.events, stage, 0)
+        for title, unit, key in _CURVES[stage]:
+            series = [
+                Series(label, [event.step for event in events if event.name == name], values)
+                for label, name in (("training", key), ("held out", f"{key}/held_out"))
+                if (values := [event.value for event in events if event.name == name])
+            ]
+            if series:
+                yield Plot(title, "steps", unit, series)
 
 
 def _clips(config: SpeechVideoConfig) -> Iterator[Part]:
