@@ -120,7 +120,7 @@ def test_noise_is_given_where_it_is_wanted_and_nowhere_else():
 
 
 def test_a_window_holds_the_neighbours_earliest_first_and_repeats_the_ends():
-    contexts = noise(2, 4, 3)
+    contexts = noise(2, 4, 6)
     found = context_windows(contexts, 3)
     for frame in range(4):
         around = [contexts[:, min(3, max(0, frame + shift))] for shift in (-1, 0, 1)]
@@ -192,7 +192,7 @@ def test_every_weight_of_a_spectral_critic_has_a_norm_of_one():
             critic(*inputs)
         critic.eval()
         layers = [module for module in critic.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-        norms = [float(torch.linalg.matrix_norm(layer.weight.flatten(1), 2)) for layer in layers]
+        norms = [float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) for layer in layers]
         assert norms == pytest.approx([1.0] * len(layers), abs=0.02)
 
 

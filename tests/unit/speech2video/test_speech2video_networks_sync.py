@@ -132,5 +132,4 @@ def test_pairs_of_one_moment_are_told_from_shifted_ones_after_a_short_training(k
     network.eval()
     with torch.no_grad():
         held_out = float(loss_of(*talking(0))) / 40
-    print(kind, held_out)
     assert held_out < (0.5 if kind == "expert" else 0.08)
