@@ -6,13 +6,10 @@ teachers' steps are written, summed over the ranks, and the evaluations at the e
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import torch
+from one_rank import be_one_rank
 from torch import Tensor
 
 from chorale.experiments.speech2video.config.teachers import TeacherConfig
@@ -22,12 +19,10 @@ from chorale.experiments.speech2video.networks.identity_teacher import IdentityT
 from chorale.experiments.speech2video.networks.shapes import FrameSize
 from chorale.experiments.speech2video.training.teaching import TeachingTask
 from chorale.ranks.config import BackendConfig
-from chorale.ranks.device import set_threads
-from chorale.ranks.group import Group, SingleProcess, open_group
+from chorale.ranks.group import Group, SingleProcess
 from chorale.training.draws import seed_everything
 
 STEPS = 20
-TIMEOUT_S = 60.0
 SIZE = FrameSize(3)
 CONFIG = TeacherConfig(steps=STEPS, batch=6, rate=2e-2, judged_frames=3)
 
@@ -77,16 +72,5 @@ def losses(backend: dict[str, Any], group: Group | None = None) -> list[dict[str
     return told
 
 
-def main() -> None:
-    """Be one rank."""
-    scenarios, results = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-    set_threads(1)
-    group = open_group("mpi" if os.environ.get("GROUP") == "mpi" else "ranks", TIMEOUT_S)
-    found = [losses(backend, group) for backend in scenarios]
-    if group.rank == 0:
-        results.write_text(json.dumps(found))
-    group.close()
-
-
 if __name__ == "__main__":
-    main()
+    be_one_rank(losses)

@@ -6,23 +6,18 @@ every step are written, summed over the ranks, and the evaluation at the end.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import torch
+from one_rank import be_one_rank
 
 from chorale.experiments.speech2video.config.speech import SpeechConfig
 from chorale.experiments.speech2video.training.listening import ListeningTask
 from chorale.ranks.config import BackendConfig
-from chorale.ranks.device import set_threads
-from chorale.ranks.group import Group, SingleProcess, open_group
+from chorale.ranks.group import Group, SingleProcess
 from chorale.training.draws import seed_everything
 
 STEPS = 20
-TIMEOUT_S = 60.0
 CONFIG = SpeechConfig(channels=16, hidden=12, window=160 * 30, ahead=4, negatives=8, batch=6, rate=2e-2, warmup_steps=1)
 
 
@@ -55,16 +50,5 @@ def losses(backend: dict[str, Any], group: Group | None = None) -> list[dict[str
     return [*told, task.evaluate(STEPS)]
 
 
-def main() -> None:
-    """Be one rank."""
-    scenarios, results = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-    set_threads(1)
-    group = open_group("mpi" if os.environ.get("GROUP") == "mpi" else "ranks", TIMEOUT_S)
-    found = [losses(backend, group) for backend in scenarios]
-    if group.rank == 0:
-        results.write_text(json.dumps(found))
-    group.close()
-
-
 if __name__ == "__main__":
-    main()
+    be_one_rank(losses)

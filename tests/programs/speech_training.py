@@ -5,24 +5,19 @@ Each scenario is a backend's configuration; of each, the losses of every step ar
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from made_up_speech import N_MELS, TINY, MadeUpSpeech, made_up_config
+from one_rank import be_one_rank
 
 from chorale.experiments.fedtts.network.initial import build
 from chorale.experiments.fedtts.network.naming import full_depth
 from chorale.experiments.fedtts.training import SpeechTask
-from chorale.ranks.device import set_threads
-from chorale.ranks.group import Group, SingleProcess, open_group
+from chorale.ranks.group import Group, SingleProcess
 from chorale.training.draws import seed_everything
 
 STEPS = 50
-TIMEOUT_S = 60.0
 RECIPE = {"steps": STEPS, "batch": 5, "rate": 0.002, "warmup_steps": 5}
 SEED = 0
 
@@ -43,16 +38,5 @@ def losses(backend: dict[str, Any], group: Group | None = None) -> list[dict[str
     return [*told, task.evaluate(STEPS)]
 
 
-def main() -> None:
-    """Be one rank."""
-    scenarios, results = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-    set_threads(1)
-    group = open_group("mpi" if os.environ.get("GROUP") == "mpi" else "ranks", TIMEOUT_S)
-    found = [losses(backend, group) for backend in scenarios]
-    if group.rank == 0:
-        results.write_text(json.dumps(found))
-    group.close()
-
-
 if __name__ == "__main__":
-    main()
+    be_one_rank(losses)

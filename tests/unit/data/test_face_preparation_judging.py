@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chorale.data.faces.config import FacesConfig, QualityConfig
-from chorale.data.faces.offset import Offset, estimate_offset, lip_aperture, pooled_offset, speech_level
+from chorale.data.faces.offset import Offset, estimate_offset, pooled_offset, speech_level
 from chorale.data.faces.quality import head_turn, judge_lengths, judge_offset, judge_track
 from chorale.data.faces.report import ClipReport, summarise
 from chorale.data.faces.track import Track, face_runs, filled, longest_gap
@@ -36,11 +36,6 @@ def talk(frames, late, seed=0, noise=0.0):
     level_db = 60 * fine[100 - shift : 100 - shift + 2 * frames : 2] - 50
     amplitude = np.repeat(10 ** (level_db / 20), SAMPLES)
     return mouths(np.maximum(lips, 0)), (amplitude * draw.standard_normal(len(amplitude))).astype(np.float32)
-
-
-def test_aperture_is_the_lips_distance_in_distances_of_the_eyes():
-    assert lip_aperture(mouths([0.0, 0.25, 0.5])) == pytest.approx([0.0, 0.25, 0.5])
-    assert lip_aperture(3 * mouths([0.25])) == pytest.approx([0.25])
 
 
 def test_level_is_decibels_a_frame_and_forty_below_the_loudest_at_least():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from chorale.experiments.speech2video.metrics.landmarks import landmark_distance, lip_aperture
+from chorale.experiments.speech2video.metrics.landmarks import landmark_distance
 from chorale.experiments.speech2video.metrics.pictures import psnr, ssim
 from chorale.experiments.speech2video.metrics.sharpness import cpbd
+from chorale.media.faces.lips import lip_aperture
 
 pytestmark = pytest.mark.unit
 

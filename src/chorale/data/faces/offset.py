@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorale.data.faces.config import FRAMES_PER_S, SAMPLES_PER_FRAME
+from chorale.media.faces.lips import lip_aperture
 
 Floats = NDArray[np.float64]
 
@@ -37,20 +38,6 @@ class Offset(NamedTuple):
     correlation: float
     clear: bool
     curve: tuple[float, ...]
-
-
-def lip_aperture(landmarks: NDArray[np.floating]) -> Floats:
-    """Return how far the inner lips are apart in each frame, in distances between the eyes, ``(frames,)``.
-
-    The mean over three pairs of inner points (iBUG's 61 to 67, 62 to 66, 63 to 65).
-
-    Args:
-        landmarks: ``(frames, 68, 2)``.
-    """
-    points = np.asarray(landmarks, np.float64)
-    apart = np.linalg.norm(points[:, [61, 62, 63]] - points[:, [67, 66, 65]], axis=-1).mean(axis=1)
-    eyes = np.linalg.norm(points[:, 36:42].mean(axis=1) - points[:, 42:48].mean(axis=1), axis=-1)
-    return np.asarray(apart / np.maximum(eyes, 1e-9))
 
 
 def speech_level(waveform: NDArray[np.floating]) -> Floats:

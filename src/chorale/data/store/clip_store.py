@@ -12,11 +12,12 @@ from pydantic import JsonValue
 
 from chorale.core.config import Config
 from chorale.core.errors import InputError
-from chorale.core.files import read_json, sha256, write_json
+from chorale.core.files import read_json, write_json
 from chorale.data.store.clips import Array, ClipEntry, ClipShardRecord, read_clip_record
 from chorale.data.store.hdf5 import SIGNATURE, shard_error
 from chorale.data.store.manifest import MANIFEST
 from chorale.data.store.shard import SHARD_SUFFIX
+from chorale.data.store.wholeness import require_unchanged, require_whole
 
 
 class ClipManifest(Config):
@@ -109,13 +110,7 @@ class ClipStore:
                 f"{directory}: made by configuration {manifest.made_by}, expected {made_by}",
                 "build a store for this configuration in another directory",
             )
-        for record in manifest.shards:
-            path = directory / record.file
-            found = path.stat().st_size if path.is_file() else None
-            if found is None:
-                raise InputError(f"{path}: shard is missing", manifest.remedy(path))
-            if found != record.bytes:
-                raise InputError(f"{path}: shard has {found} of {record.bytes} bytes", manifest.remedy(path))
+        require_whole(directory, manifest.shards, manifest.remedy)
         return cls(directory, manifest)
 
     @property
@@ -183,14 +178,7 @@ class ClipStore:
         Raises:
             InputError: A shard differs.
         """
-        for record in self.manifest.shards:
-            path = self.directory / record.file
-            try:
-                found = sha256(path)
-            except OSError as error:
-                raise shard_error(path, error, self.manifest.remedy(path)) from error
-            if found != record.sha256:
-                raise InputError(f"{path}: shard is damaged (SHA-256 differs)", self.manifest.remedy(path))
+        require_unchanged(self.directory, self.manifest.shards, self.manifest.remedy)
 
     def close(self) -> None:
         """Close whatever is open; the next read opens it again."""

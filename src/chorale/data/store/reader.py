@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from chorale.core.errors import InputError
-from chorale.core.files import sha256
 from chorale.data.store.hdf5 import SAMPLES, SIGNATURE, open_shard, sample_name, shard_error
 from chorale.data.store.manifest import Manifest, read_manifest
 from chorale.data.store.shard import Array, ShardRecord
+from chorale.data.store.wholeness import require_unchanged, require_whole
 
 
 class Store:
@@ -53,13 +53,7 @@ class Store:
                 f"{directory}: made by feature config {manifest.feature_hash}, expected {feature_hash}",
                 "build a store for this config in another directory",
             )
-        for record in manifest.shards:
-            path = directory / record.file
-            found = path.stat().st_size if path.is_file() else None
-            if found is None:
-                raise InputError(f"{path}: shard is missing", manifest.remedy(path))
-            if found != record.bytes:
-                raise InputError(f"{path}: shard has {found} of {record.bytes} bytes", manifest.remedy(path))
+        require_whole(directory, manifest.shards, manifest.remedy)
         return cls(directory, manifest)
 
     @property
@@ -97,14 +91,7 @@ class Store:
         Raises:
             InputError: A shard differs.
         """
-        for record in self.manifest.shards:
-            path = self.directory / record.file
-            try:
-                found = sha256(path)
-            except OSError as error:
-                raise shard_error(path, error, self.manifest.remedy(path)) from error
-            if found != record.sha256:
-                raise InputError(f"{path}: shard is damaged (SHA-256 differs)", self.manifest.remedy(path))
+        require_unchanged(self.directory, self.manifest.shards, self.manifest.remedy)
 
     def close(self) -> None:
         """Close whatever is open; the next read opens it again."""

@@ -13,9 +13,6 @@ Points = NDArray[Any]
 MOUTH = slice(48, 68)
 """The mouth's points."""
 
-_INNER_UPPER, _INNER_LOWER = (61, 62, 63), (67, 66, 65)
-_OUTER_EYES = (36, 45)
-
 
 def landmark_distance(points: Points, real: Points) -> float:
     """Return LMD (Chen et al. 2018): the mean distance of the mouth's points, in pixels of the frames.
@@ -35,18 +32,3 @@ def landmark_distance(points: Points, real: Points) -> float:
     floats = (np.asarray(each, np.float64) for each in (points, real))
     first, second = (each[:, MOUTH] - each[:, MOUTH].mean(axis=1, keepdims=True) for each in floats)
     return float(np.linalg.norm(first - second, axis=2).mean())
-
-
-def lip_aperture(points: Points) -> NDArray[np.float64]:
-    """Return how far the lips are apart, ``(frames,)``.
-
-    The mean over three pairs of inner points, in distances between the outer corners of the eyes, so that near and far
-    faces compare (our choice).
-
-    Args:
-        points: Of a video.
-    """
-    points = np.asarray(points, np.float64)
-    apart = np.linalg.norm(points[:, _INNER_LOWER] - points[:, _INNER_UPPER], axis=2).mean(axis=1)
-    eyes = np.linalg.norm(points[:, _OUTER_EYES[1]] - points[:, _OUTER_EYES[0]], axis=1)
-    return np.asarray(apart / eyes, np.float64)

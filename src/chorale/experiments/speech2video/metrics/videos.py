@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from chorale.core.errors import InputError
 from chorale.experiments.speech2video.metrics.identity import acd_consistency, acd_reference
-from chorale.experiments.speech2video.metrics.landmarks import landmark_distance, lip_aperture
+from chorale.experiments.speech2video.metrics.landmarks import landmark_distance
 from chorale.experiments.speech2video.metrics.lips import correlation
 from chorale.experiments.speech2video.metrics.motion import blinks, eye_aspect_ratio, head_motion
 from chorale.experiments.speech2video.metrics.pictures import psnr, ssim
 from chorale.experiments.speech2video.metrics.sharpness import cpbd
 from chorale.experiments.speech2video.metrics.tracks import EVERY, FaceModels, FaceTrack
+from chorale.media.faces.lips import lip_aperture
 from chorale.media.video.frames import Frame, read_frames
 from chorale.media.video.opening import look_at
 
