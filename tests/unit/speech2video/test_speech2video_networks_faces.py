@@ -6,7 +6,7 @@ from chorale.core.errors import InputError
 from chorale.experiments.speech2video.networks.emotion_teacher import EmotionTeacher
 from chorale.experiments.speech2video.networks.identity_teacher import IdentityTeacher
 from chorale.experiments.speech2video.networks.judges_faces import FaceJudge
-from chorale.experiments.speech2video.networks.layers import convolve_doubled, direction, normalisation
+from chorale.experiments.speech2video.networks.layers import convolve_doubled, direction, normalisation, of_frames
 from chorale.experiments.speech2video.networks.registry import GivenEmotionTeacher, GivenIdentityTeacher
 from chorale.experiments.speech2video.networks.shapes import FrameSize
 from chorale.experiments.speech2video.networks.squeeze_excitation import ResidualBlock, SqueezeExcitation
@@ -79,6 +79,18 @@ def test_a_direction_has_a_mean_square_of_one_at_any_length():
     assert torch.equal(direction(torch.zeros(1, 4)), torch.zeros(1, 4))
 
 
+@pytest.mark.parametrize("places", [(), (4, 3)])
+def test_each_frame_has_what_its_clip_has_and_a_clip_the_sum_of_its_frames_gradients(places):
+    clips, slopes = torch.tensor([0, 2, 2, 0, 2]), noise(5, 6, *places).double()
+    values = noise(3, 6, *places, seed=1).double().requires_grad_()
+    found = of_frames(values, clips)
+    assert torch.equal(found, torch.stack([values[clip] for clip in clips.tolist()]))
+    found.backward(slopes)
+    torch.testing.assert_close(values.grad[0], slopes[0] + slopes[3])
+    torch.testing.assert_close(values.grad[2], slopes[1] + slopes[2] + slopes[4])
+    assert not values.grad[1].any() and of_frames(values, None) is values
+
+
 def test_group_normalisation_has_four_groups_where_channels_allow():
     assert [normalisation("group", channels).num_groups for channels in (16, 6, 3)] == [4, 2, 1]
     assert isinstance(normalisation("batch", 4), GlobalBatchNorm2d)
@@ -148,6 +160,7 @@ def test_vggs_levels_have_the_sizes_of_the_generators_maps_from_the_largest(size
     assert tuple(each.shape[1] for each in levels) == teacher.channels == (4, 5, 6, 7, 8)
     seen = teacher(frames(2, size))
     torch.testing.assert_close(seen.features, levels[-1].mean((2, 3)))
+    assert torch.equal(teacher.features(frames(2, size)), seen.features)
     assert seen.logits.shape == (2, 9) and seen.features.shape == (2, teacher.n_features)
 
 

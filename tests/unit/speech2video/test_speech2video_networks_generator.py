@@ -77,6 +77,38 @@ def test_maps_made_once_a_clip_give_the_frames_and_gradients_of_maps_made_for_ev
     torch.testing.assert_close(generator.frames(contexts, emotion, maps, clips=clips), slopes[0][0])
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_two_threads_find_the_same_gradients_in_every_run():
+    # Each clip has frames in both threads' halves, and there are more values than are left to one thread.
+    block, clips = seeded(lambda: GrowingBlock(4, 3, 12, True, "group")), torch.arange(30) % 3
+    features, identity = noise(30, 4, 8, 6), noise(3, 3, 8, 6, seed=1).requires_grad_()
+
+    def gradient():
+        return torch.autograd.grad(block(features, identity, clips).square().sum(), identity)[0]
+
+    first = gradient()
+    assert all(torch.equal(first, gradient()) for _ in range(8))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_two_threads_find_the_same_gradients_of_neighbours_in_every_run():
+    contexts, slopes = noise(1, 75, 64).requires_grad_(), noise(1, 75, 25 * 64, seed=1)
+
+    def gradient():
+        return torch.autograd.grad(context_windows(contexts, 25), contexts, slopes)[0]
+
+    first = gradient()
+    assert all(torch.equal(first, gradient()) for _ in range(60))
+
+
 @torch.no_grad()
 def test_a_frame_is_made_the_same_whatever_else_is_in_the_batch():
     generator = small_generator()
@@ -126,6 +158,7 @@ def test_a_window_holds_the_neighbours_earliest_first_and_repeats_the_ends():
         around = [contexts[:, min(3, max(0, frame + shift))] for shift in (-1, 0, 1)]
         assert torch.equal(found[:, frame], torch.cat(around, dim=1))
     assert torch.equal(context_windows(contexts, 1), contexts)
+    assert torch.equal(context_windows(contexts[:, :1], 5), contexts[:, :1].repeat(1, 1, 5))
     assert small_generator(window=3)(found[:, 0], *given(2)[1:]).frames.shape[0] == 2
     with pytest.raises(ValueError, match="odd"):
         context_windows(contexts, 2)

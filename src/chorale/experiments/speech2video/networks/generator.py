@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chorale.experiments.speech2video.networks.identity_branch import IdentityBranch
-from chorale.experiments.speech2video.networks.layers import SLOPE, Norm, convolve_doubled, direction, normalisation
+from chorale.experiments.speech2video.networks.layers import (
+    SLOPE,
+    Norm,
+    convolve_doubled,
+    direction,
+    normalisation,
+    of_frames,
+)
 from chorale.experiments.speech2video.networks.shapes import SMALLEST, FrameSize
 
 
@@ -55,7 +62,7 @@ class GrowingBlock(nn.Module):
         own, theirs = self.joined.weight[:, : self.inputs], self.joined.weight[:, self.inputs :]
         convolve = convolve_doubled if self.grows else partial(F.conv2d, padding=1)
         known = convolve(identity, theirs, self.joined.bias)
-        hidden = convolve(features, own) + (known if clips is None else known[clips])
+        hidden = convolve(features, own) + of_frames(known, clips)
         hidden = F.leaky_relu(self.norm1(hidden), SLOPE)
         return F.leaky_relu(self.norm2(self.convolution(hidden)), SLOPE)
 
@@ -146,7 +153,7 @@ class Generator(nn.Module):
             raise ValueError(f"noise of {self.noise} dimensions was expected")
         heard = self.heard(contexts if noise is None else torch.cat([contexts, noise], dim=1))
         felt = self.felt(direction(emotion))
-        start = heard + (felt if clips is None else felt[clips])
+        start = heard + of_frames(felt, clips)
         features: Tensor = start.unflatten(1, (-1, *SMALLEST))
         for block, identity in zip(self.blocks, maps, strict=True):
             features = block(features, identity, clips)
@@ -167,7 +174,8 @@ def context_windows(contexts: Tensor, window: int) -> Tensor:
     """
     if window % 2 == 0:
         raise ValueError(f"an odd window was expected, not {window}")
-    frames = torch.arange(contexts.shape[1], device=contexts.device)
-    around = torch.arange(window, device=contexts.device) - window // 2
-    places = (frames.unsqueeze(1) + around).clamp(0, contexts.shape[1] - 1)
-    return contexts[:, places].flatten(2)
+    frames, beyond = contexts.shape[1], window // 2
+    # Slices, since an index's gradients are summed by threads in no fixed order.
+    ends = [each.expand(-1, beyond, -1) for each in (contexts[:, :1], contexts[:, -1:])]
+    longer = torch.cat([ends[0], contexts, ends[1]], dim=1)
+    return torch.cat([longer[:, first : first + frames] for first in range(window)], dim=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from chorale.experiments.speech2video.networks.layers import Norm, normalisation
@@ -77,8 +76,12 @@ class IdentityTeacher(nn.Module):
             maps.append(level(maps[-1] if maps else frames))
         return maps
 
+    def features(self, frames: Tensor) -> Tensor:
+        """Map the same to nu*, ``(batch, n_features)``."""
+        return self.levels(frames)[-1].mean(dim=(2, 3))
+
     def forward(self, frames: Tensor) -> SeenIdentity:
         """Look at frames ``(batch, 3, height, width)`` in [-1, 1]."""
         levels = self.levels(frames)
-        features: Tensor = torch.mean(levels[-1], dim=(2, 3))
+        features = levels[-1].mean(dim=(2, 3))
         return SeenIdentity(levels, features, self.output(features))

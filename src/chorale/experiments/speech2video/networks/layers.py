@@ -41,6 +41,19 @@ def direction(features: Tensor) -> Tensor:
     return F.normalize(features.float(), dim=1).to(features.dtype) * math.sqrt(features.shape[1])
 
 
+def of_frames(of_clips: Tensor, clips: Tensor | None) -> Tensor:
+    """Return what each frame's clip has, ``(frames, ...)``, with gradients that are the same in every run.
+
+    Args:
+        of_clips: ``(clips, ...)``.
+        clips: The clip of each frame, ``(frames,)``; None where every frame comes with its own.
+    """
+    if clips is None:
+        return of_clips
+    # An index's gradients are summed by a CPU's threads in no fixed order, and index_select's by a GPU's.
+    return F.embedding(clips, of_clips.flatten(1)).view(-1, *of_clips.shape[1:])
+
+
 def convolution(inputs: int, outputs: int, halves: bool) -> nn.Conv2d:
     """Return a convolution that keeps height and width (3 x 3), or halves both (4 x 4, every pixel seen as often)."""
     return nn.Conv2d(inputs, outputs, 4, 2, padding=1) if halves else nn.Conv2d(inputs, outputs, 3, padding=1)
