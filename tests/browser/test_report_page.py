@@ -1,6 +1,6 @@
 import math
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from chorale.runs.parts import Media, Part, Plot, Series, Table, Text
 from chorale.runs.placement import Where
 
 pytestmark = pytest.mark.browser
-
-_CHROMIUM = Path("/usr/bin/chromium")
 
 
 class GalleryConfig(ExperimentConfig):
@@ -142,18 +140,6 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.declare(run.experiment.stages(config))
     finish_all(run)
     return build_report(run)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not _CHROMIUM.exists():
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(_CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def open_page(browser: Any, path: Path, width: int = 1200, scheme: str = "light") -> tuple[Any, list[str], list[str]]:

@@ -1,6 +1,5 @@
 import csv
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,7 @@ from chorale.media.video.write import writing_video
 
 pytestmark = pytest.mark.browser
 
-_CHROMIUM = Path("/usr/bin/chromium")
 _PAIRS = 6
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not _CHROMIUM.exists():
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(_CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def film(path: Path, level: int) -> str:

@@ -26,6 +26,8 @@ from chorale.data.corpora.rendered.speech import Part, recorded_parts, say_again
 
 LIST = "clips.csv"
 """Written last: with it the corpus is whole."""
+_VERSION = 1
+"""Of how clips are drawn and spoken: to be raised where the same configuration gives other files than before."""
 _COLUMNS = ("file", "speaker", "emotion", "sentence", "phones")
 
 
@@ -55,7 +57,7 @@ class PlannedClip(NamedTuple):
 
 def corpus_folder(config: RenderedConfig, cache: Path) -> Path:
     """Return where a corpus lies in the cache."""
-    return cache / "rendered" / f"corpus-{config.identity()}"
+    return cache / "rendered" / f"corpus-{config.identity()}-{_VERSION}"
 
 
 def planned_clips(config: RenderedConfig) -> list[PlannedClip]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from chorale.core import files
+from chorale.data.faces.config import SAMPLE_RATE_HZ
 from chorale.experiments.speech2video.config import SpeechVideoConfig
 from chorale.experiments.speech2video.corpus.clips import FaceClips
 from chorale.experiments.speech2video.corpus.speech import ClipSpeech, FolderSpeech, JoinedSpeech, Speech
@@ -55,7 +56,7 @@ def listen(context: Context, config: SpeechVideoConfig) -> Outcome:
             torch.save(own, temporary)
     result: dict[str, Any] = {
         "recordings": len(speech.lengths),
-        "speech_s": round(sum(speech.lengths) / 16000, 1),
+        "speech_s": round(sum(speech.lengths) / SAMPLE_RATE_HZ, 1),
         "seconds": round(trained.seconds, 3),
         "parameters": sum(value.numel() for value in own.values()),
         "parameter_hash": hash_state(own),

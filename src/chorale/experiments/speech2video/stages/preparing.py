@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from chorale.core import files
 from chorale.core.errors import InputError
-from chorale.data.corpora.rendered.corpus import write_list
+from chorale.data.corpora.rendered.corpus import corpus_folder, write_list
 from chorale.data.corpora.talking.clip import TalkingClip
 from chorale.data.corpora.talking.config import TalkingFacesConfig
 from chorale.data.corpora.talking.read import read_talking_clips
@@ -43,6 +43,8 @@ def make_lists(context: Context, config: SpeechVideoConfig) -> Outcome:
     Raises:
         InputError: The corpus is not there, or too small to be split.
     """
+    if config.rendered is not None:
+        write_list(config.rendered, context.where.cache)
     clips = _clips(context, config)
     split = split_clips(clips, config.split, config.seed)
     parts = {clip.key: part for part, members in split._asdict().items() for clip in members}
@@ -107,7 +109,7 @@ def close_store(context: Context, config: SpeechVideoConfig) -> Outcome:
 def _clips(context: Context, config: SpeechVideoConfig) -> list[TalkingClip]:
     source = config.corpus
     if config.rendered is not None:
-        source = TalkingFacesConfig(layout="folder", root=write_list(config.rendered, context.where.cache))
+        source = TalkingFacesConfig(layout="folder", root=corpus_folder(config.rendered, context.where.cache))
     assert source is not None
     return read_talking_clips(source, context.where.cache)
 
